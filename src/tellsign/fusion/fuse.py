@@ -1,0 +1,98 @@
+"""Likelihood ratios -> one conclusion per question.
+
+A single detector enters as it is. Several are correlated, since they look at the same picture:
+their ratios are summed with weights fitted by logistic regression over held-out groups. Without
+fitted weights for all of them the sum is divided by the square root of their number, which keeps
+one strong trace strong and does not let many weak ones add up to certainty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from tellsign.fusion.policy import Policy
+from tellsign.types import (
+    Abstention,
+    Calibrated,
+    Conclusion,
+    Direction,
+    Evidence,
+    Outcome,
+    Question,
+    Support,
+)
+
+PROPOSITIONS: Mapping[Question, tuple[str, str]] = {
+    Question.SYNTHETIC: (
+        "the whole picture having been generated",
+        "the picture having been captured by a camera, whatever was done to it later",
+    ),
+    Question.MANIPULATED: (
+        "alteration of part of the picture after capture",
+        "no part having been altered by the operations tested",
+    ),
+    Question.FACE: (
+        "a face having been swapped or re-enacted",
+        "no face having been swapped or re-enacted by the methods tested",
+    ),
+}
+
+
+def fuse(ratios: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
+    """Combine log10 likelihood ratios by detector; None when there are none."""
+    if not ratios:
+        return None
+    if len(ratios) == 1:
+        return next(iter(ratios.values()))
+    if all(name in weights for name in ratios):
+        return sum(weights[name] * llr for name, llr in sorted(ratios.items()))
+    return sum(llr for _, llr in sorted(ratios.items())) / math.sqrt(len(ratios))
+
+
+def conclude(
+    question: Question,
+    outcomes: Sequence[Outcome],
+    calibrated: Mapping[str, Calibrated],
+    policy: Policy,
+    weights: Mapping[str, float],
+) -> Conclusion:
+    """Fuse what was calibrated and name, with its reason, everything that was not."""
+    asked = [o for o in outcomes if o.question is question]
+    used = {
+        o.origin.detector: calibrated[o.origin.detector].llr
+        for o in asked
+        if o.origin.detector in calibrated
+    }
+    unused = tuple((o.origin.detector, reason(o)) for o in asked if o.origin.detector not in used)
+    fused = fuse(used, weights)
+    llr = None if fused is None else policy.clipped(fused)
+    support, direction = policy.support(llr)
+    text = sentence(question, llr, support, direction, asked=bool(asked))
+    return Conclusion(question, llr, support, direction, text, tuple(used), unused)
+
+
+def reason(outcome: Outcome) -> str:
+    """Why an outcome has no part in a conclusion."""
+    if isinstance(outcome, Evidence):
+        return "uncalibrated"
+    return f"abstention:{outcome.code}" if isinstance(outcome, Abstention) else "failure"
+
+
+def sentence(
+    question: Question,
+    llr: float | None,
+    support: Support,
+    direction: Direction | None,
+    *,
+    asked: bool,
+) -> str:
+    if not asked:
+        return "No conclusion: no detector for this question was run."
+    if llr is None:
+        return "No conclusion: no detector could speak."
+    ratio = f"(log10 LR = {llr:.1f})"
+    if support is Support.NONE:
+        return f"No conclusion: the evidence is too weak either way {ratio}."
+    proposition = PROPOSITIONS[question][0 if direction == "for" else 1]
+    return f"{support.capitalize()} support for {proposition} {ratio}."
