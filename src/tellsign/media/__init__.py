@@ -1,0 +1,16 @@
+"""Bytes in, decoded media out."""
+
+from tellsign.media.limits import DEFAULT_LIMITS, Limits
+from tellsign.media.media import Dct, Media, open_media
+from tellsign.media.source import from_bytes, from_path, from_stream
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Dct",
+    "Limits",
+    "Media",
+    "from_bytes",
+    "from_path",
+    "from_stream",
+    "open_media",
+]
