@@ -15,17 +15,11 @@ from tellsign.errors import MalformedMedia
 from tellsign.types import ByteRange
 
 # Natural index of the k-th zig-zag coefficient (ITU-T T.81, figure A.6).
-ZIGZAG: tuple[int, ...] = tuple(
-    row * 8 + column
-    for _, row, column in sorted(
-        (
-            (s := row + column) * 64 + (row if s % 2 else column),
-            row,
-            column,
-        )
-        for row in range(8)
-        for column in range(8)
-    )
+ZIGZAG = (
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
+    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
+    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 )
 
 # Luma table of quality 50 (ITU-T T.81, table K.1), natural order.
