@@ -1,0 +1,402 @@
+"""The words all renderings share, so that terminal, page and document say the same thing.
+
+Everything returned is plain text, already cleaned; a rendering only escapes and lays it out.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tellsign import __version__
+from tellsign.fusion.policy import Policy
+from tellsign.report.headline import generator_name, invalid_clause, source_type_claim
+from tellsign.report.report import NAME, PROMPT, SENTENCE, number
+from tellsign.report.text import clean
+from tellsign.types import (
+    CONCLUDED,
+    Abstention,
+    Box,
+    ByteRange,
+    Calibrated,
+    Conclusion,
+    Evidence,
+    Failure,
+    Finding,
+    Map,
+    MapKind,
+    Polygon,
+    Provenance,
+    ProvenanceState,
+    Question,
+    Region,
+    Report,
+    Scalar,
+    Support,
+    TimeSpan,
+)
+
+TITLES: Final[Mapping[Question, str]] = {
+    Question.SYNTHETIC: "Was the whole picture generated?",
+    Question.MANIPULATED: "Was part of the picture altered?",
+    Question.FACE: "Was a face swapped or re-enacted?",
+    Question.PROCESSED: "How was the file processed?",
+    Question.SOURCE: "Where does it come from?",
+}
+
+ABSENT: Final = "No C2PA manifest in the file. Most files have none, and re-saving removes it."
+UNREAD: Final = "Not read, because the file could not be opened."
+NOT_CONTENT: Final = "This does not say that the content is true."
+TEXTURE: Final = (
+    "Texture in a map is not tampering: maps follow the content of the picture. "
+    "Only the findings count as a result."
+)
+VIEWS: Final = (
+    "These views may help an experienced eye. They are not evidence: none of them entered a "
+    "conclusion, and differences in them have many harmless causes."
+)
+UNCALIBRATED: Final = "uncalibrated, not used in the conclusion"
+NO_CONCLUSION: Final = "No conclusion"
+HISTORY: Final = (
+    "A description of the file's past. It is no sign of alteration, and no conclusion is drawn."
+)
+RATIO: Final = (
+    "A likelihood ratio (LR) says how many times more probable the evidence is if the proposition "
+    "holds than if its alternative does. It is given as log10 LR: 0 favours neither side, 1 means "
+    "10 times, 2 means 100 times; below 0 it speaks for the alternative. It is not the probability "
+    "that the proposition is true: that also depends on everything else known about the picture."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """All that was asked and answered on one question."""
+
+    question: Question
+    conclusions: tuple[Conclusion, ...]
+    evidence: tuple[Evidence, ...]
+    abstentions: tuple[Abstention, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.question]
+
+
+def sections(report: Report) -> tuple[Section, ...]:
+    """One section per question that has a conclusion or an outcome, in the order of `Question`."""
+    found = []
+    for question in Question:
+        outcomes = [o for o in report.outcomes if o.question is question]
+        conclusions = tuple(c for c in report.conclusions if c.question is question)
+        if outcomes or conclusions:
+            found.append(
+                Section(
+                    question,
+                    conclusions,
+                    tuple(o for o in outcomes if isinstance(o, Evidence)),
+                    tuple(o for o in outcomes if isinstance(o, Abstention)),
+                    tuple(o for o in outcomes if isinstance(o, Failure)),
+                )
+            )
+    return tuple(found)
+
+
+# --- numbers -----------------------------------------------------------------------------------
+
+
+def score_text(evidence: Evidence) -> str:
+    """The raw score, never without its unit."""
+    return f"score {number(evidence.score):g} {clean(evidence.unit, NAME)}".rstrip()
+
+
+def llr_text(calibrated: Calibrated | None) -> str:
+    """The likelihood ratio, never without its condition."""
+    if calibrated is None:
+        return UNCALIBRATED
+    low, high = calibrated.interval
+    condition = clean(calibrated.condition, NAME)
+    return f"log10 LR = {calibrated.llr:.2f} [{low:.2f}, {high:.2f}], condition {condition}"
+
+
+def support_text(conclusion: Conclusion) -> str:
+    """Two words for a label: "Moderate support" or "No conclusion"."""
+    if conclusion.support is Support.NONE:
+        return NO_CONCLUSION
+    return f"{conclusion.support.capitalize()} support"
+
+
+def scale_rows(policy: Policy) -> tuple[tuple[str, str, str], ...]:
+    """(|log10 LR|, likelihood ratio, words) of each step of the verbal scale."""
+    weak, moderate, strong = policy.weak, policy.moderate, policy.strong
+    return (
+        (f"below {weak:g}", f"less than {_times(weak)}", "No conclusion"),
+        (
+            f"{weak:g} to {moderate:g}",
+            f"{_times(weak)} to {_times(moderate)}",
+            "Weak support",
+        ),
+        (
+            f"{moderate:g} to {strong:g}",
+            f"{_times(moderate)} to {_times(strong)}",
+            "Moderate support",
+        ),
+        (f"{strong:g} or more", f"{_times(strong)} or more", "Strong support"),
+    )
+
+
+def clip_text(policy: Policy) -> str:
+    return (
+        f"Conclusions are limited to log10 LR = {policy.clip:g} either way "
+        f"({_times(policy.clip)} times): the calibration data support no more."
+    )
+
+
+def _times(log10: float) -> str:
+    return f"{10**log10:,.3g}" if log10 < 3 else f"{10**log10:,.0f}"
+
+
+def bytes_text(size: int) -> str:
+    return f"{size:,} bytes"
+
+
+# --- findings and maps ---------------------------------------------------------------------------
+
+
+def region_text(where: Region | None) -> str:
+    """Where a finding is, in stored pixels, seconds or bytes; "" where it has no place."""
+    match where:
+        case None:
+            return ""
+        case Box(x, y, width, height):
+            return f"x {x}, y {y}, {width} x {height} pixels"
+        case Polygon(points):
+            xs, ys = [p[0] for p in points], [p[1] for p in points]
+            return (
+                f"outline within x {min(xs):.0f} to {max(xs):.0f}, y {min(ys):.0f} to {max(ys):.0f}"
+            )
+        case TimeSpan(start, end):
+            return f"{start:.2f} s to {end:.2f} s"
+        case ByteRange(offset, length):
+            return f"bytes {offset} to {offset + length}"
+
+
+def values_text(values: Mapping[str, Scalar]) -> str:
+    """Name and value of each measured quantity."""
+    parts = []
+    for name, value in values.items():
+        shown = clean(value, NAME) if isinstance(value, str) else f"{number(value):g}"
+        parts.append(f"{clean(name, NAME)} = {shown}")
+    return ", ".join(parts)
+
+
+def finding_text(finding: Finding) -> str:
+    """Plain words first, code in brackets."""
+    return f"{clean(finding.text, SENTENCE).rstrip('.')} ({clean(finding.code, NAME)})."
+
+
+def map_text(shown: Map) -> str:
+    """What a map is and how far it reaches."""
+    kinds = {
+        MapKind.MASK: "Regions found",
+        MapKind.SCORE: "Score at each place",
+        MapKind.LABEL: "Labelled regions",
+    }
+    caption = clean(shown.caption, SENTENCE) or kinds[shown.kind]
+    reach = f"The method can speak in {100 * shown.coverage:.0f} % of the picture."
+    return f"{caption.rstrip('.')}. {reach}"
+
+
+def detector_name(name: str, titles: Mapping[str, str]) -> str:
+    title = clean(titles.get(name, ""), NAME)
+    return title or clean(name, NAME).replace("_", " ")
+
+
+def prose(text: str) -> str:
+    """A paragraph of a docstring as plain text: one line, no footnote marks, no roles."""
+    plain = re.sub(r"\s*\[\d+\]_", "", text)
+    plain = re.sub(r":[A-Za-z]+:`([^`]*)`", r"\1", plain)
+    return clean(plain.replace("``", "").replace("`", ""), SENTENCE)
+
+
+# --- what could not be said ----------------------------------------------------------------------
+
+
+def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(subject, reason) of everything this examination leaves open."""
+    asked = {c.question for c in report.conclusions}
+    for conclusion in report.conclusions:
+        if conclusion.support is Support.NONE:
+            yield TITLES[conclusion.question], clean(conclusion.text, SENTENCE)
+    for question in CONCLUDED:
+        if question not in asked:
+            yield TITLES[question], "Not asked in this examination."
+    for outcome in report.outcomes:
+        name = detector_name(outcome.origin.detector, titles)
+        if isinstance(outcome, Abstention):
+            yield name, f"Does not apply: {coded(outcome.text, outcome.code)}"
+        elif isinstance(outcome, Failure):
+            yield name, f"Failed: {coded(outcome.error, outcome.code)}"
+        elif outcome.origin.detector not in report.calibrated and outcome.question in CONCLUDED:
+            yield name, f"Shown below as {UNCALIBRATED}."
+
+
+def coded(text: str, code: str) -> str:
+    return f"{clean(text, SENTENCE).rstrip('.')} ({clean(code, NAME)})."
+
+
+def found_nothing(evidence: Evidence, blind_spots: Mapping[str, str]) -> str:
+    """For evidence without findings: what the method cannot see; "nothing" is never said alone."""
+    spots = prose(blind_spots.get(evidence.origin.detector, ""))
+    cannot = f" It cannot see: {spots}" if spots else " What it cannot see is in its documentation."
+    return f"No finding.{cannot}"
+
+
+# --- provenance ----------------------------------------------------------------------------------
+
+
+def provenance_state(report: Report) -> str:
+    """One word, as the status is shown in a panel."""
+    if report.media is None:
+        return "not read"
+    return str(report.provenance.state)
+
+
+def provenance_text(report: Report) -> str:
+    """The state in a sentence that claims no more than the state does."""
+    claims = report.provenance
+    if report.media is None:
+        return UNREAD
+    if claims.state is ProvenanceState.ABSENT:
+        return ABSENT
+    if claims.state is ProvenanceState.INVALID:
+        clause = invalid_clause(claims)
+        return f"{clause[0].upper()}{clause[1:]}. What the manifest states cannot be relied on."
+    name = claims.signer.name if claims.signer else None
+    signer = f"the key of {clean(name)}" if name else "a key without a name"
+    intact = f"The file is intact since it was signed with {signer}."
+    return f"{intact} {_trust_text(claims)} {NOT_CONTENT}"
+
+
+def _trust_text(claims: Provenance) -> str:
+    trust = claims.trust_list
+    if trust is None:
+        return "Whether the key is on a trust list was not checked."
+    listed = "is" if claims.state is ProvenanceState.TRUSTED else "is not"
+    return f'The key {listed} on the trust list "{clean(trust.name)}" of {clean(trust.date)}.'
+
+
+def provenance_rows(claims: Provenance) -> Iterator[tuple[str, str]]:
+    """(label, value) of every claim, status codes aside."""
+    signer, trust = claims.signer, claims.trust_list
+    if signer:
+        if signer.signed:
+            yield "Signed", clean(signer.signed)
+        if signer.certificate_sha256:
+            yield "Certificate", f"sha256 {clean(signer.certificate_sha256)}"
+    if trust:
+        yield (
+            "Trust list",
+            f"{clean(trust.name)}, {clean(trust.date)}, sha256 {clean(trust.sha256)}",
+        )
+    if claims.digital_source_type:
+        plain = source_type_claim(claims)
+        declared = clean(claims.digital_source_type, SENTENCE)
+        yield "Declared source", f"The file states that {plain} ({declared})" if plain else declared
+    for claim in claims.claims or ((claims.generator,) if claims.generator else ()):
+        verb = "A watermark names" if claim.where.startswith("watermark:") else "The file names"
+        stated = f"{verb} {generator_name(claim)} ({clean(claim.where)})"
+        yield "Stated generator", stated if not claim.name else f"{stated}: {_quote(claim.text)}"
+    if claims.actions:
+        yield "Stated actions", clean(", ".join(claims.actions), SENTENCE)
+    if claims.ingredients:
+        yield "Stated ingredients", clean(", ".join(claims.ingredients), SENTENCE)
+
+
+def _quote(text: str) -> str:
+    return f'"{clean(text, PROMPT)}"'
+
+
+# --- the file, and how to repeat -----------------------------------------------------------------
+
+
+def media_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """(label, value) of the file's facts."""
+    source, media = report.source, report.media
+    yield "File", clean(source.name)
+    yield "Size", bytes_text(source.size)
+    if source.sha256:
+        yield "SHA-256", clean(source.sha256)
+    if media is None:
+        return
+    form = clean(media.format or "unknown format").upper()
+    yield (
+        "Picture",
+        f"{form}, {media.width} x {media.height} pixels, {clean(media.mode)}, "
+        + (f"{media.bit_depth} bits" + (f", {media.frames} frames" if media.frames > 1 else "")),
+    )
+    if media.duration is not None:
+        yield (
+            "Duration",
+            f"{number(media.duration):g} s"
+            + (f", codec {clean(media.codec)}" if media.codec else ""),
+        )
+    if media.jpeg:
+        quality = "no standard table" if media.jpeg.quality is None else f"{media.jpeg.quality}"
+        kind = ", progressive" if media.jpeg.progressive else ""
+        yield "JPEG", f"quality {quality}, {clean(media.jpeg.subsampling)}{kind}"
+    if media.orientation not in (None, 1):
+        yield "Orientation", f"Exif {media.orientation}; coordinates are of stored pixels"
+    camera = media.camera
+    if camera:
+        stated = [camera.make, camera.model, camera.software, camera.taken]
+        said = ", ".join(clean(s) for s in stated if s)
+        if said:
+            yield "Stated camera", said
+
+
+def repeat_rows(report: Report, command: str | None) -> Iterator[tuple[str, str]]:
+    """(label, value) of what it takes to get the same report again."""
+    yield "Command", command_text(report, command)
+    yield "Version", f"tellsign {__version__}"
+    yield "Plan", clean(report.plan)
+    if report.source.sha256:
+        yield "Input SHA-256", clean(report.source.sha256)
+    yield "Examined", clean(report.created)
+
+
+def command_text(report: Report, command: str | None) -> str:
+    """The command as given, or the one that examines this file again, quoted for a shell."""
+    if command is not None:
+        return clean(command, SENTENCE)
+    return f"tellsign examine {shlex.quote(clean(report.source.name))}"
+
+
+def method_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """(detector, version and hashes) of everything that ran."""
+    for outcome in report.outcomes:
+        origin = outcome.origin
+        parts = [f"version {clean(origin.version)}"]
+        if origin.code_sha256:
+            parts.append(f"code sha256 {clean(origin.code_sha256)}")
+        if origin.artifact:
+            a = origin.artifact
+            parts.append(f"artifact {clean(a.name)}@{clean(a.version)} sha256 {clean(a.sha256)}")
+        calibrated = report.calibrated.get(origin.detector)
+        if calibrated:
+            parts.append(f"calibration {clean(calibrated.calibration)}")
+        yield clean(origin.detector), ", ".join(parts)
+
+
+def used_text(conclusion: Conclusion, titles: Mapping[str, str]) -> str:
+    """Which detectors entered a conclusion, and which did not and why."""
+    used = ", ".join(detector_name(n, titles) for n in conclusion.used)
+    return f"Rests on: {used}." if used else ""
+
+
+def unused_text(reasons: Sequence[tuple[str, str]], titles: Mapping[str, str]) -> str:
+    listed = "; ".join(f"{detector_name(n, titles)} ({clean(r)})" for n, r in reasons)
+    return f"Not used: {listed}." if listed else ""
