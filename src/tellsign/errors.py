@@ -11,7 +11,7 @@
     │   ├── UnsupportedFormat    the content is no format that tellsign knows
     │   ├── MalformedMedia       known format, broken content
     │   └── LimitExceeded        too large, too many, too deep to examine safely
-    ├── ArtifactError            a weights, card or calibration file is missing or was changed (exit 3)
+    ├── ArtifactError            a weights, card or calibration file is missing or changed (exit 3)
     ├── DetectorError            a detector breaks its contract, or two share a name (exit 2)
     └── ForgeError               a forgery recipe cannot be carried out            (exit 2)
 

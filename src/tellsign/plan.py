@@ -14,6 +14,7 @@ from pathlib import Path
 from tellsign import __version__, registry
 from tellsign.artifacts.store import Store
 from tellsign.fusion import policy as policies
+from tellsign.fusion.fuse import FUSION
 from tellsign.provenance.trust import DEFAULT, TrustPolicy
 from tellsign.types import CONCLUDED, Question
 
@@ -71,12 +72,13 @@ class Plan:
         parts = []
         for name in self.detectors:
             info = self.registry[name].info
-            calibration = store.calibration_sha256(info)
-            parts.append([name, info.version, info.code_sha256, info.artifact, calibration])
+            found = store.get(name, info.version)
+            artifact = found.sha256 if found else None
+            parts.append([name, info.version, info.code_sha256, info.artifact, artifact])
         content = {
             "tool": __version__,
             "detectors": parts,
-            "fusion": store.fusion_sha256(),
+            "fusion": fusion.sha256 if (fusion := store.get(*FUSION)) else None,
             "policy": self.policy.digest,
             "trust": self.trust.digest,
             "asked": list(self.asked),

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tellsign.errors import InputError
+
 
 class Question(StrEnum):
     """One pair of propositions per question; never fused across questions."""
@@ -93,6 +95,14 @@ class Source:
     def open(self) -> BinaryIO:
         """Open for reading. Raises OSError when a path has gone since."""
         return io.BytesIO(self.uri) if isinstance(self.uri, bytes) else Path(self.uri).open("rb")
+
+
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """An input whose bytes could not be had; it still gets its report."""
+
+    name: str
+    error: InputError
 
 
 # --- what is in the file ---------------------------------------------------------------------

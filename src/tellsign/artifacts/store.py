@@ -17,13 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tellsign.artifacts import card as cards
-from tellsign.calibration.calibrators import Calibration
-from tellsign.detectors.base import DetectorInfo
 from tellsign.errors import ArtifactError
 
-CALIBRATION = "calibration.json"
 CARD = "card.toml"
-FUSION = "fusion.json"
 ENVIRONMENT = "TELLSIGN_ARTIFACTS"
 
 
@@ -43,10 +39,16 @@ class Artifact:
         """Hash over the card, which holds the hash of every other file."""
         return hashlib.sha256((self.folder / CARD).read_bytes()).hexdigest()
 
+    def holds(self, name: str) -> bool:
+        return name in {record.name for record in self.card.files}
+
     def path(self, name: str) -> Path:
-        if name not in {record.name for record in self.card.files}:
+        if not self.holds(name):
             raise ArtifactError(f"{self.label} has no file {name!r}")
         return self.folder / name
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.path(name).read_text("utf-8"))
 
 
 def open_artifact(folder: Path) -> Artifact:
@@ -90,34 +92,6 @@ class Store:
         folder = self.folders.get(f"{name}-{version}")
         return _opened(folder) if folder else None
 
-    def calibration(self, info: DetectorInfo) -> Calibration | None:
-        """The detector's calibration, or None. Raises ArtifactError when it is another's."""
-        found = self.get(info.name, info.version)
-        if found is None or CALIBRATION not in {r.name for r in found.card.files}:
-            return None
-        calibration = Calibration.from_dict(_json(found.path(CALIBRATION)))
-        if (calibration.detector, calibration.detector_version) != (info.name, info.version):
-            raise ArtifactError(
-                f"{found.label}: calibrated for {calibration.detector} version "
-                f"{calibration.detector_version}, loaded is {info.name} version {info.version}"
-            )
-        return calibration
-
-    def calibration_sha256(self, info: DetectorInfo) -> str | None:
-        found = self.get(info.name, info.version)
-        return found.sha256 if found else None
-
-    @cached_property
-    def fusion(self) -> Mapping[str, Mapping[str, float]]:
-        """Question -> detector -> weight; empty where nothing was fitted."""
-        found = self.get("fusion", "1")
-        weights: dict[str, dict[str, float]] = _json(found.path(FUSION)) if found else {}
-        return weights
-
-    def fusion_sha256(self) -> str | None:
-        found = self.get("fusion", "1")
-        return found.sha256 if found else None
-
 
 @cache
 def _store(roots: tuple[Path, ...]) -> Store:
@@ -127,10 +101,3 @@ def _store(roots: tuple[Path, ...]) -> Store:
 @cache
 def _opened(folder: Path) -> Artifact:
     return open_artifact(folder)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path.name}: {error}") from error

@@ -2,8 +2,8 @@
 
 A fitted calibration is a *curve*: a monotone, piecewise linear map given by its knots, however it
 was fitted. Logistic regression (Platt 1999) extrapolates smoothly; isotonic regression by pooling
-adjacent violators (PAV; Zadrozny & Elkan 2002, Brümmer & du Preez 2006, DOI:10.1016/j.csl.2005.08.001)
-follows scores with a large mass at one value, such as the zero of "no region found".
+adjacent violators (PAV; Brümmer & du Preez 2006, DOI:10.1016/j.csl.2005.08.001) follows scores
+with a large mass at one value, such as the zero of "no region found".
 Both weigh the groups of a class equally, so that the largest source does not decide, and both are
 bounded by what their sample can support.
 """
@@ -197,7 +197,9 @@ def _rate(block: list[float]) -> float:
     return block[2] / (block[2] + block[3])
 
 
-def fit(method: Method, scores: Floats, labels: NDArray[np.bool_], groups: NDArray[np.str_]) -> tuple[Floats, Floats]:
+def fit(
+    method: Method, scores: Floats, labels: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> tuple[Floats, Floats]:
     """Knots and llr of one stratum by the named method."""
     weights = balanced_weights(labels, groups)
     if method == "logistic":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from tellsign.artifacts.store import Store
 from tellsign.fusion.policy import Policy
 from tellsign.types import (
     Abstention,
@@ -22,6 +23,9 @@ from tellsign.types import (
     Question,
     Support,
 )
+
+FUSION = ("fusion", "1")  # name and version of the artifact that holds the weights
+FILE = "fusion.json"
 
 PROPOSITIONS: Mapping[Question, tuple[str, str]] = {
     Question.SYNTHETIC: (
@@ -37,6 +41,13 @@ PROPOSITIONS: Mapping[Question, tuple[str, str]] = {
         "no face having been swapped or re-enacted by the methods tested",
     ),
 }
+
+
+def stored_weights(store: Store) -> Mapping[str, Mapping[str, float]]:
+    """Question -> detector -> weight; empty where nothing was fitted."""
+    found = store.get(*FUSION)
+    weights: dict[str, dict[str, float]] = found.json(FILE) if found else {}
+    return weights
 
 
 def fuse(ratios: Mapping[str, float], weights: Mapping[str, float]) -> float | None:

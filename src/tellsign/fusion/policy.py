@@ -34,9 +34,9 @@ class Policy:
             raise PolicyError("policy: scale must rise: 0 < weak < moderate < strong <= clip")
         for name, prior in self.priors.items():
             if name not in CONCLUDED or not 0 < prior < 1:
-                raise PolicyError(f"policy: prior {name} = {prior} is not a probability of a question")
-        if self.batch < 1:
-            raise PolicyError("policy: engine.batch must be at least 1")
+                raise PolicyError(
+                    f"policy: prior {name} = {prior} is not a probability of a question"
+                )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping does not pickle, and a plan travels to workers.
@@ -80,6 +80,9 @@ def _build(raw: dict[str, Any], digest: str) -> Policy:
     if set(raw) != known:
         raise PolicyError(f"policy: needs exactly the tables {sorted(known)}, has {sorted(raw)}")
     limits = dict(raw["limits"])
+    for name, value in {**limits, **raw["engine"]}.items():
+        if type(value) is not int or value < 1:
+            raise PolicyError(f"policy: {name} = {value!r} is not a whole number above zero")
     try:
         child = limits.pop("max_child_pixels")
         return Policy(
