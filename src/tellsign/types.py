@@ -188,6 +188,7 @@ class Provenance:
     claims: tuple[GeneratorClaim, ...] = ()  # all of them; `generator` is the first
     ingredients: tuple[str, ...] = ()  # titles, as stated in the manifest
     actions: tuple[str, ...] = ()  # c2pa actions, in order, as stated
+    reason: str | None = None  # why it could not be read, or where a remote manifest is said to be
 
 
 # --- what a detector says --------------------------------------------------------------------
