@@ -156,9 +156,9 @@ def _check_batching(detector: Detector) -> Iterator[str]:
 
 
 def _checksums(media: Media) -> tuple[int, ...]:
-    views = [media.pixels, media.luma]
+    views: list[NDArray[np.generic]] = [media.pixels, media.luma]
     if media.dct is not None:
-        views += list(media.dct.planes)
+        views.extend(media.dct.planes)
     return tuple(hash(view.tobytes()) for view in views)
 
 

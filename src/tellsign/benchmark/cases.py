@@ -16,17 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
+from tellsign import forge
 from tellsign.errors import ForgeError, InputError
 from tellsign.forge import launder
-from tellsign.forge.draws import derive_seed
-from tellsign.forge.forged import counterpart, make
-from tellsign.forge.recipe import Recipe
-from tellsign.forge.region import ALTERED
 from tellsign.media import from_bytes, from_path, open_media
 from tellsign.types import Source
 
-# `raw` is what the forger saves; the others are the conditions of the evaluation rules.
-TREATMENTS = ("raw", "norm", "web", "hard", "social")
+# `raw` is what the forger saves; then the conditions of the evaluation rules; the last two bring
+# pictures without loss and of another codec.
+TREATMENTS = ("raw", "norm", "web", "hard", "social", "crop-0.9", "webp-85")
 # Longest sides of the part of a photograph that is used; multiples of 16 keep its JPEG grid.
 CROP = (768, 1024)
 SMALLEST = 256  # pixels; below, no forgery fits
@@ -96,8 +94,13 @@ def host(photo: Photo) -> Source:
     return from_bytes(buffer.getvalue(), photo.path.stem + ".png")
 
 
+def _twins(recipe: forge.Recipe, sources: Sequence[Source], seed: int) -> tuple[forge.Forged, ...]:
+    altered, pristine = forge.make_pair(recipe, sources, seed)
+    return pristine, altered
+
+
 def cases(
-    photo: Photo, donor: Photo, recipe: Recipe, treatments: Sequence[str], seed: int
+    photo: Photo, donor: Photo, recipe: forge.Recipe, treatments: Sequence[str], seed: int
 ) -> Iterator[Case]:
     """Both classes of one photograph under each treatment.
 
@@ -105,18 +108,18 @@ def cases(
     """
     try:
         sources = [host(photo)] + ([host(donor)] if recipe.sources == 2 else [])
-        twins = (counterpart(recipe, sources, seed), make(recipe, sources, seed))
+        twins = _twins(recipe, sources, seed)
     except (InputError, ForgeError):
         return
-    altered = twins[1].mask == ALTERED
+    altered = twins[1].mask == forge.ALTERED
     for treatment in treatments:
         try:
-            own = derive_seed(str(seed), photo.group, photo.key, treatment)
+            own = forge.derive_seed(seed, photo.group, photo.key, treatment)
             done = [launder.apply(treatment, t.media, own, t.mask) for t in twins]
         except ForgeError:
             continue
         left = done[1].mask
-        if left is None or (left == ALTERED).mean() < LEFT * altered.mean():
+        if left is None or (left == forge.ALTERED).mean() < LEFT * altered.mean():
             continue
         for label, laundered in enumerate(done):
             name = f"{photo.path.stem}-{recipe.name}-{treatment}-{label}"

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tellsign.errors import InputError
 
@@ -59,9 +59,9 @@ def read(path: Path) -> list[ScoreRow]:
 
 
 def _row(raw: dict[str, str]) -> ScoreRow:
-    status = raw["status"]
-    if status not in ("ok", "abstained", "failed", "missing"):
-        raise ValueError(f"unknown status {status!r}")
+    statuses: dict[str, Status] = {name: name for name in get_args(Status)}
+    if raw["status"] not in statuses:
+        raise ValueError(f"unknown status {raw['status']!r}")
     return ScoreRow(
         dataset=raw["dataset"],
         key=raw["key"],
@@ -70,6 +70,6 @@ def _row(raw: dict[str, str]) -> ScoreRow:
         label=int(raw["label"]),
         score=float(raw["score"]) if raw["score"] else None,
         llr=float(raw["llr"]) if raw["llr"] else None,
-        status=status,
+        status=statuses[raw["status"]],
         code=raw["code"],
     )

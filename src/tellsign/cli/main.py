@@ -61,7 +61,7 @@ def run() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe went away; devnull keeps the interpreter's last flush silent.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
 
 

@@ -80,17 +80,25 @@ def _build(raw: dict[str, Any], digest: str) -> Policy:
     if set(raw) != known:
         raise PolicyError(f"policy: needs exactly the tables {sorted(known)}, has {sorted(raw)}")
     limits = dict(raw["limits"])
+    if set(raw["engine"]) != {"batch"}:
+        raise PolicyError("policy: engine has exactly the key batch")
     for name, value in {**limits, **raw["engine"]}.items():
         if type(value) is not int or value < 1:
             raise PolicyError(f"policy: {name} = {value!r} is not a whole number above zero")
     try:
         child = limits.pop("max_child_pixels")
+        scale = {k: float(v) for k, v in raw["scale"].items()}
+        if set(scale) != {"weak", "moderate", "strong", "clip"}:
+            raise PolicyError(f"policy: scale has the wrong keys: {sorted(scale)}")
         return Policy(
-            **{k: float(v) for k, v in raw["scale"].items()},
+            weak=scale["weak"],
+            moderate=scale["moderate"],
+            strong=scale["strong"],
+            clip=scale["clip"],
             priors=frozen_mapping({k: float(v) for k, v in raw["priors"].items()}),
             limits=Limits(**limits),
             max_child_pixels=child,
-            **raw["engine"],
+            batch=raw["engine"]["batch"],
             digest=digest,
         )
     except (TypeError, KeyError, ValueError) as error:
