@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -21,6 +22,11 @@ from tellsign.types import (
 LIMIT: Final = 600  # characters of a headline
 _QUOTED: Final = 60  # characters of a name from the file
 _NAMED: Final = 4  # detectors listed by name
+
+# What may stand in a sentence without quotes. A name that brings its own brackets or full stops
+# could otherwise go on as if the report were speaking: "Org (on the trust list). Nothing found".
+_PLAIN_NAME: Final = re.compile(r"[\w &',+/-]+\.?")
+_PLAIN_PRODUCT: Final = re.compile(r"(?:[\w &',+/()-]|\.(?=\w))+")
 
 # "Moderate support for ...": for and against.
 _SUPPORTED: Final[Mapping[Question, tuple[str, str]]] = {
@@ -117,7 +123,7 @@ def intact_clause(provenance: Provenance) -> str:
     if provenance.state not in (ProvenanceState.VALID, ProvenanceState.TRUSTED):
         return ""
     name = provenance.signer.name if provenance.signer else None
-    signer = clean(name, _QUOTED) if name else "a signer without a name"
+    signer = _stated(name, _PLAIN_NAME) if name else "a signer without a name"
     if provenance.state is ProvenanceState.TRUSTED:
         listed = "on the trust list"
     else:
@@ -139,8 +145,14 @@ def claim_clause(provenance: Provenance) -> str:
 def generator_name(generator: GeneratorClaim) -> str:
     """The name claimed, or else the beginning of the text that makes the claim, in quotes."""
     if generator.name:
-        return clean(generator.name, _QUOTED)
-    return f'"{clean(generator.text, _QUOTED)}"'
+        return _stated(generator.name, _PLAIN_PRODUCT)
+    return _stated(generator.text, None)
+
+
+def _stated(name: str, plain: re.Pattern[str] | None) -> str:
+    """A name from the file, in quotes unless it cannot be taken for a part of our sentence."""
+    shown = clean(name, _QUOTED).replace('"', "'")
+    return shown if plain and plain.fullmatch(shown) else f'"{shown}"'
 
 
 def source_type_claim(provenance: Provenance) -> str | None:

@@ -162,7 +162,8 @@ def _oklab_to_srgb(
         axis=1,
     ).clip(0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * curved).astype(np.uint8)
+    colours: Pixels = np.rint(255 * curved).astype(np.uint8)
+    return colours
 
 
 def palette(kind: MapKind) -> Pixels:

@@ -50,6 +50,7 @@ TITLES: Final[Mapping[Question, str]] = {
 ABSENT: Final = "No C2PA manifest in the file. Most files have none, and re-saving removes it."
 UNREAD: Final = "Not read, because the file could not be opened."
 NOT_CONTENT: Final = "This does not say that the content is true."
+NOT_TAMPERING: Final = "Texture in a map is not tampering."
 TEXTURE: Final = (
     "Texture in a map is not tampering: maps follow the content of the picture. "
     "Only the findings count as a result."
@@ -62,6 +63,11 @@ UNCALIBRATED: Final = "uncalibrated, not used in the conclusion"
 NO_CONCLUSION: Final = "No conclusion"
 HISTORY: Final = (
     "A description of the file's past. It is no sign of alteration, and no conclusion is drawn."
+)
+CLAIMS: Final = "Claims of the file are shown beside the conclusions and never enter them."
+REPEAT: Final = (
+    "The same file under the same plan gives the same report, apart from date and timings. "
+    "The plan is a hash over detectors, their artifacts and calibrations, policy and program."
 )
 RATIO: Final = (
     "A likelihood ratio (LR) says how many times more probable the evidence is if the proposition "
@@ -87,7 +93,7 @@ class Section:
 
 
 def sections(report: Report) -> tuple[Section, ...]:
-    """One section per question that has a conclusion or an outcome, in the order of `Question`."""
+    """One section per question with a conclusion or an outcome, those with most support first."""
     found = []
     for question in Question:
         outcomes = [o for o in report.outcomes if o.question is question]
@@ -102,7 +108,55 @@ def sections(report: Report) -> tuple[Section, ...]:
                     tuple(o for o in outcomes if isinstance(o, Failure)),
                 )
             )
-    return tuple(found)
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(section: Section) -> tuple[bool, int, bool]:
+    steps = list(Support)
+    support = max((steps.index(c.support) for c in section.conclusions), default=0)
+    return not section.conclusions, -support, not section.evidence
+
+
+def counts_text(report: Report) -> str:
+    """How many detectors were asked and what became of them."""
+    kinds = {kind: 0 for kind in (Evidence, Abstention, Failure)}
+    for outcome in report.outcomes:
+        kinds[type(outcome)] += 1
+    if not report.outcomes:
+        return "No detector was run."
+    parts = [
+        (kinds[Evidence], "gave evidence"),
+        (kinds[Abstention], "did not apply"),
+        (kinds[Failure], "failed"),
+    ]
+    said = ", ".join(f"{n} {what}" for n, what in parts if n)
+    total = len(report.outcomes)
+    return f"{total} detector{'s were' if total > 1 else ' was'} run: {said}."
+
+
+def refusals(section: Section, titles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(detector, reason) of what gave no evidence on a question."""
+    refused: list[Abstention | Failure] = [*section.abstentions, *section.failures]
+    for outcome in refused:
+        yield detector_name(outcome.origin.detector, titles), refusal(outcome)
+
+
+def refusal(outcome: Abstention | Failure) -> str:
+    if isinstance(outcome, Abstention):
+        return f"does not apply: {coded(outcome.text, outcome.code)}"
+    return f"failed: {coded(outcome.error, outcome.code)}"
+
+
+def outcome_lines(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(detector, what it said) in one line each, for reports shown in short."""
+    for outcome in report.outcomes:
+        name = detector_name(outcome.origin.detector, titles)
+        if isinstance(outcome, Evidence):
+            ratio = llr_text(report.calibrated.get(outcome.origin.detector))
+            found = " ".join(finding_text(f) for f in outcome.findings) or "No finding."
+            yield name, f"{score_text(outcome)}; {ratio}. {found}"
+        else:
+            yield name, refusal(outcome)
 
 
 # --- numbers -----------------------------------------------------------------------------------
@@ -236,12 +290,11 @@ def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str
             yield TITLES[question], "Not asked in this examination."
     for outcome in report.outcomes:
         name = detector_name(outcome.origin.detector, titles)
-        if isinstance(outcome, Abstention):
-            yield name, f"Does not apply: {coded(outcome.text, outcome.code)}"
-        elif isinstance(outcome, Failure):
-            yield name, f"Failed: {coded(outcome.error, outcome.code)}"
+        if not isinstance(outcome, Evidence):
+            reason = refusal(outcome)
+            yield name, f"{reason[0].upper()}{reason[1:]}"
         elif outcome.origin.detector not in report.calibrated and outcome.question in CONCLUDED:
-            yield name, f"Shown below as {UNCALIBRATED}."
+            yield name, f"{UNCALIBRATED.capitalize()}."
 
 
 def coded(text: str, code: str) -> str:
