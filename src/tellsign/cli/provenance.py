@@ -1,4 +1,4 @@
-"""``tellsign provenance SOURCE...``: what a picture states about its origin, and what is checked."""
+"""``tellsign provenance SOURCE...``: what a picture states about its origin, checked if signed."""
 
 from __future__ import annotations
 

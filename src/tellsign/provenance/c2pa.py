@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -70,16 +70,32 @@ class Manifest:
     certificates: tuple[bytes, ...] = ()  # DER, the signer's first
 
 
+# The one identity failure that may be owed to our staying offline.
+_NOT_RESOLVED: Final = "cawg.ica.did_unavailable"
+_NO_ANCHOR: Final = frozenset({"signingCredential.untrusted", "cawg.x509.credential.untrusted"})
+
+
 def read_manifest(media: Media, trust: TrustPolicy) -> Manifest:
     """Read and validate; never raises for what a file contains, never uses the network."""
+    manifest = _read(media, trust, identities=True)
+    failures = {s.code for s in manifest.status if s.kind == "failure"}
+    if manifest.state is ProvenanceState.INVALID and failures - _NO_ANCHOR == {_NOT_RESOLVED}:
+        # A person's identity beside the signature could not be looked up. That says nothing about
+        # the integrity of the file, which a reading without identities gives.
+        state = _read(media, trust, identities=False).state
+        reason = "An identity named in the manifest can only be checked online, and was not."
+        return replace(manifest, state=state, reason=reason)
+    return manifest
+
+
+def _read(media: Media, trust: TrustPolicy, *, identities: bool) -> Manifest:
     import c2pa
 
     if sum(r.length for r in media.metadata.jumbf) > _LARGEST_STORE:
         return _unreadable("The C2PA data are larger than 64 MiB and were not read.")
     mime = MIME.get(media.facts.format or "")
     try:
-        # Nothing in the settings may come from a file: they switch off every way to the network.
-        context = c2pa.Context(c2pa.Settings.from_dict(_settings(trust)))
+        context = c2pa.Context(c2pa.Settings.from_dict(_settings(trust, identities)))
         with c2pa.Reader(mime, io.BytesIO(media.data), context=context) as reader:
             report = json.loads(reader.json())
             store = _store(reader, report)
@@ -92,15 +108,19 @@ def read_manifest(media: Media, trust: TrustPolicy) -> Manifest:
     return _interpret(report, store)
 
 
-def _settings(trust: TrustPolicy) -> dict[str, Any]:
-    settings: dict[str, Any] = {
+def offline() -> dict[str, Any]:
+    """Settings that close every way to the network. Only the last one stops identity look-ups."""
+    return {
         "version_major": 1,
-        "verify": {
-            "verify_trust": trust.checked,
-            "remote_manifest_fetch": False,
-            "ocsp_fetch": False,
-        },
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+        "core": {"allowed_network_hosts": []},
     }
+
+
+def _settings(trust: TrustPolicy, identities: bool) -> dict[str, Any]:
+    settings = offline()
+    settings["verify"]["verify_trust"] = trust.checked
+    settings["core"]["decode_identity_assertions"] = identities
     if trust.checked and not trust.empty:
         settings["trust"] = {"user_anchors": trust.anchors_pem}
     return settings
@@ -267,4 +287,4 @@ def _list(value: object) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    return value[:_LONGEST] if isinstance(value, str) else ""
+    return value[:_LONGEST].strip() if isinstance(value, str) else ""

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 from tellsign import __version__
 from tellsign.errors import UnsupportedFormat, UsageError
 from tellsign.media.media import Media
-from tellsign.provenance.c2pa import MIME
+from tellsign.provenance.c2pa import MIME, offline
 
 # IPTC NewsCodes digitalsourcetype, and the two terms that C2PA adds.
 _IPTC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -83,12 +83,8 @@ def sign(
         )
     algorithm, pkcs8 = _key(key, certificates)
     definition = _definition(media.source.name, mime, manifest or {}, source_type)
-    settings = {
-        "version_major": 1,
-        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
-        # A thumbnail more than doubles a small file and says nothing that the file does not.
-        "builder": {"thumbnail": {"enabled": False}},
-    }
+    # A thumbnail more than doubles a small file and says nothing that the file does not.
+    settings = {**offline(), "builder": {"thumbnail": {"enabled": False}}}
     target = io.BytesIO()
     try:
         context = c2pa.Context(c2pa.Settings.from_dict(settings))

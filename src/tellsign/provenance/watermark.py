@@ -155,15 +155,17 @@ def decodings(pixels: NDArray[np.uint8]) -> Iterator[Detection]:
                 yield Detection(message, carrier, reading, matching, min(1.0, trials * p))
 
 
-def find(pixels: NDArray[np.uint8]) -> Detection | None:
-    """The best supported mark in (H, W, 3) uint8 RGB pixels, or None.
-
-    A mark is reported when its false-alarm bound is at most `FALSE_ALARM`.
-    """
+def best(pixels: NDArray[np.uint8]) -> Detection | None:
+    """The best supported of all decodings of (H, W, 3) uint8 RGB; None for a picture too small."""
     if pixels.shape[0] * pixels.shape[1] < SMALLEST:
         return None
-    best = min(decodings(pixels), key=lambda d: d.false_alarm, default=None)
-    return best if best is not None and best.false_alarm <= FALSE_ALARM else None
+    return min(decodings(pixels), key=lambda d: d.false_alarm, default=None)
+
+
+def find(pixels: NDArray[np.uint8]) -> Detection | None:
+    """The mark in a picture, or None: its false-alarm bound is at most `FALSE_ALARM`."""
+    found = best(pixels)
+    return found if found is not None and found.false_alarm <= FALSE_ALARM else None
 
 
 def describe(found: Detection) -> str:
