@@ -108,6 +108,13 @@ class Exhibit:
     def _evidence(self) -> Iterator[Evidence]:
         yield from (o for o in self.report.outcomes if isinstance(o, Evidence))
 
+    def outlines(self) -> Iterator[tuple[int, list[tuple[float, float]]]]:
+        """(number, corners) of each place, turned like the picture, in pixels of its full size."""
+        a, b, c, d, e, f = overlay.upright_matrix(self.shape, self.orientation)
+        for place in self.places:
+            corners = _outline(place.finding)
+            yield place.number, [(a * x + c * y + e, b * x + d * y + f) for x, y in corners]
+
     def turned(self, pixels: Pixels) -> Pixels:
         return overlay.upright(pixels, self.orientation)
 
@@ -267,13 +274,10 @@ def _marks(exhibit: Exhibit) -> Html | None:
         return None
     h, w = exhibit.shape
     tall, wide = (w, h) if (exhibit.orientation or 1) >= 5 else (h, w)
-    matrix = overlay.upright_matrix(exhibit.shape, exhibit.orientation)
     r = (h * w) ** 0.5 / _PLATES
     taken: list[tuple[float, float]] = []
     marks = []
-    for place in exhibit.places:
-        a, b, c, d, e, f = matrix
-        corners = [(a * x + c * y + e, b * x + d * y + f) for x, y in _outline(place.finding)]
+    for place, (_, corners) in zip(exhibit.places, exhibit.outlines(), strict=True):
         first = min(corners, key=lambda p: (p[1], p[0]))
         cx, cy = max(first[0], r), max(first[1], r)
         while any(abs(cx - x) < 2 * r and abs(cy - y) < 2 * r for x, y in taken) and cx < wide:

@@ -281,13 +281,7 @@ def prose(text: str) -> str:
 
 def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(subject, reason) of everything this examination leaves open."""
-    asked = {c.question for c in report.conclusions}
-    for conclusion in report.conclusions:
-        if conclusion.support is Support.NONE:
-            yield TITLES[conclusion.question], clean(conclusion.text, SENTENCE)
-    for question in CONCLUDED:
-        if question not in asked:
-            yield TITLES[question], "Not asked in this examination."
+    yield from open_questions(report)
     for outcome in report.outcomes:
         name = detector_name(outcome.origin.detector, titles)
         if not isinstance(outcome, Evidence):
@@ -295,6 +289,17 @@ def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str
             yield name, f"{reason[0].upper()}{reason[1:]}"
         elif outcome.origin.detector not in report.calibrated and outcome.question in CONCLUDED:
             yield name, f"{UNCALIBRATED.capitalize()}."
+
+
+def open_questions(report: Report) -> Iterator[tuple[str, str]]:
+    """(question, reason) of every question without a conclusion."""
+    asked = {c.question for c in report.conclusions}
+    for conclusion in report.conclusions:
+        if conclusion.support is Support.NONE:
+            yield TITLES[conclusion.question], clean(conclusion.text, SENTENCE)
+    for question in CONCLUDED:
+        if question not in asked:
+            yield TITLES[question], "Not asked in this examination."
 
 
 def coded(text: str, code: str) -> str:
