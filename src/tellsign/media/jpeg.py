@@ -1,25 +1,82 @@
-"""JPEG structure from an own marker walk: segments, tables, frame and scan facts, trailing bytes.
-
-Nothing here decodes entropy-coded data; `dct.py` does.
-"""
+"""JPEG structure: segments, tables, frame and scans, as `jpeg_walk.py` finds them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.errors import MalformedMedia
 from tellsign.types import ByteRange
 
 # Natural index of the k-th zig-zag coefficient (ITU-T T.81, figure A.6).
 ZIGZAG = (
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
-    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
-    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+    0,
+    1,
+    8,
+    16,
+    9,
+    2,
+    3,
+    10,
+    17,
+    24,
+    32,
+    25,
+    18,
+    11,
+    4,
+    5,
+    12,
+    19,
+    26,
+    33,
+    40,
+    48,
+    41,
+    34,
+    27,
+    20,
+    13,
+    6,
+    7,
+    14,
+    21,
+    28,
+    35,
+    42,
+    49,
+    56,
+    57,
+    50,
+    43,
+    36,
+    29,
+    22,
+    15,
+    23,
+    30,
+    37,
+    44,
+    51,
+    58,
+    59,
+    52,
+    45,
+    38,
+    31,
+    39,
+    46,
+    53,
+    60,
+    61,
+    54,
+    47,
+    55,
+    62,
+    63,
 )
 
 # Luma table of quality 50 (ITU-T T.81, table K.1), natural order.
@@ -34,15 +91,24 @@ _K1 = (
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
 # A table further than this from every IJG table, in mean absolute relative difference, has no
-# IJG quality; neighbouring qualities differ by about 0.02 to 0.1.
+# IJG quality; tables of neighbouring qualities differ by 0.01 to 0.1.
 _FAR = 0.1
+_SUBSAMPLING = {
+    (1, 1): "4:4:4",
+    (2, 1): "4:2:2",
+    (1, 2): "4:4:0",
+    (2, 2): "4:2:0",
+    (4, 1): "4:1:1",
+    (4, 2): "4:1:0",
+    (1, 4): "4:4:1",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One marker segment; `length` counts the marker's two bytes and its length field."""
 
-    marker: int  # 0xD8 .. 0xFE, the byte after 0xFF
+    marker: int  # the byte after FF
     offset: int
     length: int
 
@@ -53,6 +119,38 @@ class Component:
     h: int  # horizontal sampling factor
     v: int
     table: int  # id of its quantisation table
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame header (SOF)."""
+
+    marker: int  # 0xC0 baseline, 0xC1 extended sequential, 0xC2 progressive
+    precision: int  # bits per sample
+    width: int
+    height: int
+    components: tuple[Component, ...]
+
+    @property
+    def progressive(self) -> bool:
+        return self.marker == 0xC2
+
+    def blocks(self, component: Component) -> tuple[int, int]:
+        """Blocks down and across that hold picture, without the padding of the last MCU."""
+        h = max(c.h for c in self.components)
+        v = max(c.v for c in self.components)
+        down = -(-self.height * component.v // (v * 8))
+        return down, -(-self.width * component.h // (h * 8))
+
+    def mcus(self, scan: Scan) -> int:
+        """Minimum coded units in a scan (ITU-T T.81, A.2)."""
+        parts = [c for c in self.components if c.id in scan.components]
+        if len(parts) == 1:
+            down, across = self.blocks(parts[0])
+            return down * across
+        h = 8 * max(c.h for c in self.components)
+        v = 8 * max(c.v for c in self.components)
+        return -(-self.width // h) * -(-self.height // v)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +166,18 @@ class Huffman:
 @dataclass(frozen=True, slots=True)
 class Scan:
     components: tuple[int, ...]
-    spectral: tuple[int, int]
-    approximation: tuple[int, int]
+    codes: tuple[tuple[int, int], ...]  # ids of the DC and AC Huffman table per component
+    spectral: tuple[int, int]  # first and last zig-zag index
+    approximation: tuple[int, int]  # successive approximation, high and low
+    restart_interval: int
     data: ByteRange  # entropy-coded bytes, restart markers included
+    segments_before: int  # how many segments of the file precede these data
 
 
 @dataclass(frozen=True, slots=True)
 class MpfEntry:
+    """One picture of a Multi-Picture Format file (CIPA DC-007)."""
+
     offset: int  # in the file
     length: int
     attributes: int
@@ -85,242 +188,71 @@ class JpegStructure:
     """What the first picture of a JPEG file is made of."""
 
     segments: tuple[Segment, ...]
-    sof: int  # marker byte: 0xC0 baseline, 0xC1 extended, 0xC2 progressive, 0xC9.. arithmetic
-    precision: int
-    width: int
-    height: int
-    components: tuple[Component, ...]
-    tables: dict[int, NDArray[np.uint16]]  # (8, 8), natural order, by id
-    huffman: tuple[Huffman, ...]
+    frame: Frame
+    tables: Mapping[int, NDArray[np.uint16]]  # (8, 8), natural order, by id, as first used
+    component_tables: tuple[NDArray[np.uint16], ...]  # of each component, as first used
+    huffman: tuple[Huffman, ...]  # in the order of the file; ids may repeat
     scans: tuple[Scan, ...]
-    restart_interval: int
-    comment: bytes | None
-    adobe_transform: int | None
-    end: int  # offset just after EOI (or of the end of file)
+    restart_interval: int  # MCUs, of the first scan; 0 when there are none
+    comment: bytes | None  # the first COM segment
+    adobe_transform: int | None  # of APP14: 0 RGB or CMYK, 1 YCbCr, 2 YCCK
+    end: int  # offset just after EOI, or of the end of the file
     complete: bool  # EOI was found
     trailing: ByteRange | None  # bytes after EOI
-    mpf: tuple[MpfEntry, ...] = ()
+    stray_bytes: int  # between segments, where none belong
+    mpf: tuple[MpfEntry, ...]  # pictures listed by an MPF segment, the first included
 
     @property
     def progressive(self) -> bool:
-        return self.sof in (0xC2, 0xC6, 0xCA, 0xCE)
+        return self.frame.progressive
 
     @property
-    def arithmetic(self) -> bool:
-        return self.sof >= 0xC9
+    def width(self) -> int:
+        return self.frame.width
+
+    @property
+    def height(self) -> int:
+        return self.frame.height
 
     @property
     def subsampling(self) -> str:
-        """J:a:b notation, "grey", or the factors of unusual samplings ("3x2,1x1,1x1")."""
-        if len(self.components) == 1:
+        """J:a:b notation, "grey", or the factors of unusual samplings ("3x1,1x1,1x1")."""
+        components = self.frame.components
+        if len(components) == 1:
             return "grey"
-        first, *rest = self.components
-        if len({(c.h, c.v) for c in rest[:2]}) == 1 and not (first.h % rest[0].h or first.v % rest[0].v):
-            known = _SUBSAMPLING.get((first.h // rest[0].h, first.v // rest[0].v))
+        luma, blue, red = components[:3]
+        if (blue.h, blue.v) == (red.h, red.v) and not (luma.h % blue.h or luma.v % blue.v):
+            known = _SUBSAMPLING.get((luma.h // blue.h, luma.v // blue.v))
             if known:
                 return known
-        return ",".join(f"{c.h}x{c.v}" for c in self.components)
+        return ",".join(f"{c.h}x{c.v}" for c in components)
 
-    def segment(self, marker: int) -> tuple[Segment, ...]:
+    def of(self, marker: int) -> tuple[Segment, ...]:
+        """All segments of one marker."""
         return tuple(s for s in self.segments if s.marker == marker)
-
-
-_SUBSAMPLING = {
-    (1, 1): "4:4:4",
-    (2, 1): "4:2:2",
-    (1, 2): "4:4:0",
-    (2, 2): "4:2:0",
-    (4, 1): "4:1:1",
-    (4, 2): "4:1:0",
-    (1, 4): "4:4:1",
-}
 
 
 def ijg_table(quality: int) -> NDArray[np.int64]:
     """Luma quantisation table of the IJG library at `quality` 1..100 (jcparam.c), natural order."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((np.array(_K1) * scale + 50) // 100, 1, 255)
+    table: NDArray[np.int64] = np.clip((np.array(_K1) * scale + 50) // 100, 1, 255)
+    return table
 
 
 def nearest_quality(table: NDArray[np.uint16]) -> int | None:
-    """IJG quality of the luma table (8, 8): exact where there is one, else the nearest, else None."""
+    """IJG quality of a luma table (8, 8): exact where there is one, else the nearest, else None.
+
+    The lowest of several exact ones is given.
+    """
     given = table.astype(np.float64)
-    best, distance = None, np.inf
-    for quality in range(1, 101):
-        reference = ijg_table(quality)
-        d = float(np.mean(np.abs(given - reference) / reference))
-        if d < distance:
-            best, distance = quality, d
-    return best if distance <= _FAR else None
+    distances = [float(np.mean(np.abs(given - t) / t)) for t in map(ijg_table, range(1, 101))]
+    best = int(np.argmin(distances))
+    return best + 1 if distances[best] <= _FAR else None
 
 
-def tables_sha256(tables: dict[int, NDArray[np.uint16]]) -> str:
+def tables_sha256(tables: Mapping[int, NDArray[np.uint16]]) -> str:
     """Hash over all tables, natural order, little-endian 16 bit, in order of id."""
     digest = hashlib.sha256()
     for _, table in sorted(tables.items()):
         digest.update(table.astype("<u2").tobytes())
     return digest.hexdigest()
-
-
-def parse(data: bytes, name: str) -> JpegStructure:
-    """Walk the markers of the first picture. Raises MalformedMedia."""
-    return _Walk(data, name).run()
-
-
-class _Walk:
-    def __init__(self, data: bytes, name: str) -> None:
-        self.data, self.name = data, name
-        self.segments: list[Segment] = []
-        self.tables: dict[int, NDArray[np.uint16]] = {}
-        self.huffman: list[Huffman] = []
-        self.scans: list[Scan] = []
-        self.frame: tuple[int, int, int, int, tuple[Component, ...]] | None = None
-        self.restart = 0
-        self.comment: bytes | None = None
-        self.adobe: int | None = None
-
-    def broken(self, what: str, at: int) -> MalformedMedia:
-        return MalformedMedia(f"{self.name}: JPEG {what} at byte {at} of {len(self.data)}")
-
-    def run(self) -> JpegStructure:
-        data, at, complete = self.data, 2, False
-        self.segments.append(Segment(0xD8, 0, 2))
-        while at < len(data):
-            if data[at] != 0xFF:
-                raise self.broken("has no marker", at)
-            start = at
-            while at < len(data) and data[at] == 0xFF:
-                at += 1
-            if at >= len(data):
-                break
-            marker, begin = data[at], at - 1
-            if marker == 0xD9:
-                self.segments.append(Segment(marker, begin, 2))
-                at, complete = at + 1, True
-                break
-            if marker == 0x01 or 0xD0 <= marker <= 0xD8:
-                at += 1
-                continue
-            if marker == 0x00:
-                raise self.broken("has no marker", start)
-            at = self.segment(marker, begin)
-        if self.frame is None:
-            raise self.broken("ends before a picture begins", len(data))
-        if not self.scans:
-            raise self.broken("ends before the picture data begin", len(data))
-        sof, precision, height, width, components = self.frame
-        trailing = ByteRange(at, len(data) - at) if complete and at < len(data) else None
-        return JpegStructure(
-            segments=tuple(self.segments),
-            sof=sof,
-            precision=precision,
-            width=width,
-            height=height,
-            components=components,
-            tables=self.tables,
-            huffman=tuple(self.huffman),
-            scans=tuple(self.scans),
-            restart_interval=self.restart,
-            comment=self.comment,
-            adobe_transform=self.adobe,
-            end=min(at, len(data)),
-            complete=complete,
-            trailing=trailing,
-        )
-
-    def segment(self, marker: int, begin: int) -> int:
-        data, body = self.data, begin + 4
-        size = int.from_bytes(data[begin + 2 : begin + 4], "big")
-        end = begin + 2 + size
-        if size < 2 or end > len(data):
-            raise self.broken(f"segment FF{marker:02X} is cut off", begin)
-        self.segments.append(Segment(marker, begin, end - begin))
-        content = data[body:end]
-        if marker == 0xDB:
-            self.dqt(content, begin)
-        elif marker == 0xC4:
-            self.dht(content, begin)
-        elif marker == 0xDD:
-            self.restart = int.from_bytes(content[:2], "big")
-        elif marker == 0xFE and self.comment is None:
-            self.comment = content
-        elif marker == 0xEE and content[:5] == b"Adobe" and len(content) >= 12:
-            self.adobe = content[11]
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            self.sof(marker, content, begin)
-        elif marker == 0xDA:
-            return self.sos(content, begin, end)
-        return end
-
-    def dqt(self, content: bytes, begin: int) -> None:
-        at = 0
-        while at < len(content):
-            wide, number = content[at] >> 4, content[at] & 15
-            size = 128 if wide else 64
-            raw = content[at + 1 : at + 1 + size]
-            if wide > 1 or number > 3 or len(raw) < size:
-                raise self.broken("has a broken quantisation table", begin)
-            values = np.frombuffer(raw, ">u2" if wide else "u1").astype(np.uint16)
-            table = np.empty(64, np.uint16)
-            table[list(ZIGZAG)] = values
-            table = table.reshape(8, 8)
-            table.flags.writeable = False
-            self.tables.setdefault(number, table)
-            at += 1 + size
-
-    def dht(self, content: bytes, begin: int) -> None:
-        at = 0
-        while at < len(content):
-            kind, number = content[at] >> 4, content[at] & 15
-            bits = tuple(content[at + 1 : at + 17])
-            values = tuple(content[at + 17 : at + 17 + sum(bits)])
-            if kind > 1 or number > 3 or len(bits) < 16 or len(values) < sum(bits) or sum(bits) > 256:
-                raise self.broken("has a broken Huffman table", begin)
-            self.huffman.append(Huffman("ac" if kind else "dc", number, bits, values))
-            at += 17 + sum(bits)
-
-    def sof(self, marker: int, content: bytes, begin: int) -> None:
-        if self.frame is not None:
-            raise self.broken("has a second frame header", begin)
-        if len(content) < 6 or len(content) < 6 + 3 * content[5] or content[5] == 0:
-            raise self.broken("has a broken frame header", begin)
-        parts = [content[6 + 3 * i : 9 + 3 * i] for i in range(content[5])]
-        components = tuple(Component(p[0], p[1] >> 4, p[1] & 15, p[2]) for p in parts)
-        if any(not (1 <= c.h <= 4 and 1 <= c.v <= 4 and c.table <= 3) for c in components):
-            raise self.broken("has a broken frame header", begin)
-        height, width = (int.from_bytes(content[i : i + 2], "big") for i in (1, 3))
-        self.frame = (marker, content[0], height, width, components)
-
-    def sos(self, content: bytes, begin: int, end: int) -> int:
-        if self.frame is None:
-            raise self.broken("has a scan before the frame header", begin)
-        count = content[0] if content else 0
-        if not 1 <= count <= 4 or len(content) < 4 + 2 * count:
-            raise self.broken("has a broken scan header", begin)
-        stop = _scan_end(self.data, end)
-        ids = tuple(content[1 + 2 * i] for i in range(count))
-        low, high, approximation = content[1 + 2 * count : 4 + 2 * count]
-        self.scans.append(
-            Scan(
-                ids,
-                (low, high),
-                (approximation >> 4, approximation & 15),
-                ByteRange(end, stop - end),
-            )
-        )
-        return stop
-
-
-def _scan_end(data: bytes, at: int) -> int:
-    """Offset of the first marker after entropy-coded data that is neither stuffing nor a restart."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            return len(data)
-        following = data[at + 1]
-        if following == 0xFF:
-            at += 1
-        elif following == 0x00 or 0xD0 <= following <= 0xD7:
-            at += 2
-        else:
-            return at

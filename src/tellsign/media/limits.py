@@ -23,7 +23,7 @@ class Limits:
         """Raise LimitExceeded unless a picture of these stored sides may be decoded."""
         if width > self.max_side or height > self.max_side:
             raise LimitExceeded(
-                f"{name}: {width} x {height} pixels, longer than the limit of {self.max_side} a side"
+                f"{name}: {width} x {height} pixels, over the limit of {self.max_side} a side"
             )
         if width * height > self.max_pixels:
             raise LimitExceeded(

@@ -2,197 +2,243 @@
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
-import warnings
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from threading import RLock
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from tellsign.errors import LimitExceeded, MalformedMedia, UnreadableSource, UnsupportedFormat
-from tellsign.media import jpeg as jpegs
+from tellsign.errors import MalformedMedia, UnreadableSource, UnsupportedFormat
+from tellsign.media import containers, dct, jpeg_walk
+from tellsign.media.dct import Dct
+from tellsign.media.decode import Raster, frozen
+from tellsign.media.jpeg import JpegStructure
 from tellsign.media.limits import DEFAULT_LIMITS, Limits
-from tellsign.media.metadata import Entry, Metadata
-from tellsign.media.sniff import sniff
-from tellsign.types import JpegFacts, MediaFacts, Source
+from tellsign.media.metadata import Metadata
+from tellsign.media.sniff import HEAD, sniff
+from tellsign.media.source import check_size, from_bytes, open_regular
+from tellsign.types import MediaFacts, Source
 
+__all__ = ["Dct", "Media", "open_media"]
 
-@dataclass(frozen=True, slots=True)
-class Dct:
-    """Quantised DCT coefficients as stored in a JPEG file; never from re-decoded pixels.
+T = TypeVar("T")
 
-    `planes[0]` is luma: (blocks down, blocks across, 8, 8) int16, natural (not zig-zag) order.
-    `tables[i]` is the (8, 8) uint16 quantisation table of plane i, natural order.
-    `sampling[i]` is (vertical, horizontal) sampling factor.
-    """
-
-    planes: tuple[NDArray[np.int16], ...]
-    tables: tuple[NDArray[np.uint16], ...]
-    sampling: tuple[tuple[int, int], ...]
+# Rows of `luma` computed at a time: bounds the temporary arrays.
+_STRIP = 256
 
 
 class Media:
-    """One picture. Views are computed on first use, cached, read-only and safe to share."""
+    """One picture. Views are computed on first use, cached, read-only and safe to share.
 
-    def __init__(self, source: Source, data: bytes, facts: MediaFacts, limits: Limits) -> None:
-        self.source, self.facts, self.limits = source, facts, limits
+    `frames` are the pictures of an animation, a sequence or a multi-page file, each a `Media` of
+    its own without metadata; `children` are further pictures embedded in the file.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        data: bytes,
+        facts: MediaFacts,
+        limits: Limits,
+        load: Callable[[], Raster],
+        *,
+        depth: int = 0,
+        structure: JpegStructure | None = None,
+        whole: bool = True,
+    ) -> None:
+        self.source = source
+        self.facts = facts
+        self.limits = limits
         self.data = data
+        self.depth = depth  # 0 for the file, 1 for its children, ...
+        self._structure = structure
+        self._whole = whole  # False for one frame of several
+        self._load = load
         self._lock = RLock()
-        self._cache: dict[str, object] = {}
+        self._views: dict[str, object] = {}
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"<Media {self.source.name!r}: {self.facts.format}, {width} x {height}>"
+
+    def _view(self, name: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._views:
+                self._views[name] = make()
+            return cast(T, self._views[name])
+
+    def _raster(self) -> Raster:
+        return self._view("raster", self._decode)
+
+    def _decode(self) -> Raster:
+        raster = self._load()
+        if raster.pixels.shape[:2] != self.shape:
+            height, width = raster.pixels.shape[:2]
+            raise MalformedMedia(
+                f"{self.source.name}: the header says {self.facts.width} x {self.facts.height}"
+                f" pixels, the data hold {width} x {height}"
+            )
+        return raster
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(H, W) in stored pixels."""
         return self.facts.height, self.facts.width
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB, stored orientation."""
-        with self._lock:
-            if "pixels" not in self._cache:
-                self._decode()
-            return self._cache["pixels"]  # type: ignore[return-value]
+        """(H, W, 3) uint8 RGB, stored orientation.
+
+        Grey is replicated, CMYK converted, palettes expanded, 16 bits cut to 8, alpha dropped.
+        """
+        return self._raster().pixels
 
     @property
     def alpha(self) -> NDArray[np.uint8] | None:
-        with self._lock:
-            if "alpha" not in self._cache:
-                self._decode()
-            return self._cache["alpha"]  # type: ignore[return-value]
+        """(H, W) uint8, 0 = transparent; None where the picture has no alpha."""
+        return self._raster().alpha
 
     @property
     def luma(self) -> NDArray[np.uint8]:
-        """(H, W) uint8 = round(0.299 R + 0.587 G + 0.114 B)."""
-        with self._lock:
-            if "luma" not in self._cache:
-                weights = np.array([0.299, 0.587, 0.114], np.float32)
-                self._cache["luma"] = _frozen(np.rint(self.pixels @ weights).astype(np.uint8))
-            return self._cache["luma"]  # type: ignore[return-value]
+        """(H, W) uint8 = round(0.299 R + 0.587 G + 0.114 B), halves up."""
+        return self._view("luma", lambda: luma_of(self.pixels))
 
     @property
-    def jpeg(self) -> jpegs.JpegStructure | None:
-        with self._lock:
-            if "jpeg" not in self._cache:
-                is_jpeg = self.facts.format == "jpeg"
-                self._cache["jpeg"] = jpegs.parse(self.data, self.source.name) if is_jpeg else None
-            return self._cache["jpeg"]  # type: ignore[return-value]
+    def jpeg(self) -> JpegStructure | None:
+        """Segments, tables, scans and trailing bytes of a JPEG; None for other formats."""
+        return self._structure
 
     @property
     def dct(self) -> Dct | None:
-        with self._lock:
-            if "dct" not in self._cache:
-                self._cache["dct"] = _read_dct(self.data) if self.jpeg else None
-            return self._cache["dct"]  # type: ignore[return-value]
+        """Quantised coefficients as stored; None when the file is no JPEG."""
+        structure = self._structure
+        if structure is None:
+            return None
+        return self._view("dct", lambda: dct.read(self.data, structure, self.source.name))
 
     @property
     def metadata(self) -> Metadata:
-        with self._lock:
-            if "metadata" not in self._cache:
-                self._cache["metadata"] = _metadata(self.data)
-            return self._cache["metadata"]  # type: ignore[return-value]
+        """Every statement of the file, with offsets. Empty for single frames."""
+        return self._view("metadata", self._describe)
+
+    def _describe(self) -> Metadata:
+        if not self._whole or self.facts.format is None:
+            return Metadata()
+        return containers.describe(
+            self.data, self.facts.format, self.source.name, self.limits, self._structure
+        )
 
     @property
     def frames(self) -> tuple[Media, ...]:
-        return ()
+        """Every picture of an animation or multi-page file, this one first; () for a still."""
+        return self._view("frames", self._frames)
+
+    def _frames(self) -> tuple[Media, ...]:
+        if not self._whole or self.facts.frames < 2 or self.facts.format is None:
+            return ()
+        loads = containers.frames(self.data, self.facts, self.source.name, self.limits)
+        return tuple(
+            Media(
+                replace(self.source, name=f"{self.source.name}, frame {number}"),
+                self.data,
+                replace(self.facts, frames=1, width=width, height=height),
+                self.limits,
+                load,
+                depth=self.depth,
+                whole=False,
+            )
+            for number, (width, height, load) in enumerate(loads, start=1)
+        )
 
     @property
     def children(self) -> tuple[Source, ...]:
-        return ()
+        """Embedded pictures: "thumbnail", "thumbnail:photoshop", "mpf:2", "concatenated".
+
+        Open them with ``open_media(child, depth=media.depth + 1)``; empty at `Limits.max_depth`.
+        """
+        return self._view("children", self._children)
+
+    def _children(self) -> tuple[Source, ...]:
+        if not self._whole or self.depth >= self.limits.max_depth:
+            return ()
+        found = list(self.metadata.thumbnails.items())
+        if self._structure is not None:
+            found += containers.jpeg_children(self.data, self._structure)
+        return tuple(from_bytes(raw, name, self.limits) for name, raw in found if raw)
 
     def release(self) -> None:
         """Drop every cached view; the next use computes it again."""
         with self._lock:
-            self._cache.clear()
-
-    def _decode(self) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                picture = Image.open(io.BytesIO(self.data))
-                picture.load()
-        except (OSError, SyntaxError, ValueError) as error:
-            raise MalformedMedia(f"{self.source.name}: {error}") from error
-        alpha = None
-        if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-            alpha = _frozen(np.asarray(picture.convert("RGBA"))[..., 3].copy())
-        if picture.mode.startswith("I"):
-            values = np.asarray(picture).astype(np.uint32) >> 8
-            pixels = np.repeat(values.astype(np.uint8)[..., None], 3, axis=2)
-        else:
-            pixels = np.asarray(picture.convert("RGB"))
-        self._cache["pixels"] = _frozen(np.ascontiguousarray(pixels))
-        self._cache["alpha"] = alpha
+            self._views.clear()
 
 
-def open_media(source: Source, limits: Limits = DEFAULT_LIMITS) -> Media:
-    """Open one picture. Raises only subclasses of `tellsign.errors.InputError`."""
-    if source.size > limits.max_bytes:
-        raise LimitExceeded(f"{source.name}: {source.size} bytes")
-    try:
-        with source.open() as stream:
-            data = stream.read(limits.max_bytes + 1)
-    except OSError as error:
-        raise UnreadableSource(f"{source.name}: {error.strerror}") from error
-    kind = sniff(data[:4096])
+def luma_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) uint8 = round(0.299 R + 0.587 G + 0.114 B) in exact integers, halves up."""
+    out = np.empty(pixels.shape[:2], np.uint8)
+    for row in range(0, len(pixels), _STRIP):
+        strip = pixels[row : row + _STRIP].astype(np.uint32)
+        total = strip[..., 0] * 299
+        total += strip[..., 1] * 587
+        total += strip[..., 2] * 114
+        total += 500
+        out[row : row + _STRIP] = total // 1000
+    return cast("NDArray[np.uint8]", frozen(out))
+
+
+def open_media(
+    source: Source, limits: Limits = DEFAULT_LIMITS, *, depth: int = 0, decode: bool = True
+) -> Media:
+    """Open one picture; what is returned has been decoded once and can be examined.
+
+    Parameters
+    ----------
+    depth
+        How deep `source` is embedded: 0 for a file, 1 for its thumbnail.
+    decode
+        False skips the proof that the picture data are whole, for uses that read metadata only;
+        views of a broken picture may then raise.
+
+    Raises only subclasses of `tellsign.errors.InputError`, and MissingExtra for HEIF.
+    """
+    data = _bytes(source, limits)
+    kind = sniff(data[:HEAD])
     if kind is None:
-        raise UnsupportedFormat(f"{source.name}: not a picture in a format that can be examined")
+        raise UnsupportedFormat(
+            f"{source.name}: no picture format that can be examined"
+            " (JPEG, PNG, WebP, TIFF, GIF, BMP, HEIF, AVIF)"
+        )
+    structure = None
+    if kind == "jpeg":
+        structure = jpeg_walk.parse(data, source.name)
+        limits.check_size(structure.width, structure.height, source.name)
+        dct.check_work(structure, source.name)
+    header = containers.header(data, kind, source.name, limits, structure)
+    metadata = containers.describe(data, kind, source.name, limits, structure)
+    facts = containers.facts(kind, header, metadata, structure)
+    if structure is not None:
+        load = containers.jpeg_loader(data, structure, source.name)
+    else:
+        load = containers.loader(data, kind, header, source.name)
+    media = Media(source, data, facts, limits, load, depth=depth, structure=structure)
+    media._views["metadata"] = metadata
+    if decode:
+        _ = media.dct, media.pixels
+    return media
+
+
+def _bytes(source: Source, limits: Limits) -> bytes:
+    """All bytes, which must still be those that were hashed."""
+    check_size(source.size, source.name, limits)
+    if isinstance(source.uri, bytes):
+        return source.uri
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MalformedMedia(f"{source.name}: {error}") from error
-    limits.check_size(picture.width, picture.height, source.name)
-    structure = jpegs.parse(data, source.name) if kind == "jpeg" else None
-    facts = MediaFacts(
-        type="image",
-        format=kind,
-        width=picture.width,
-        height=picture.height,
-        orientation=picture.getexif().get(0x112),
-        mode=picture.mode,
-        bit_depth=16 if picture.mode.startswith("I") else 8,
-        frames=getattr(picture, "n_frames", 1),
-        duration=None,
-        codec=None,
-        jpeg=_jpeg_facts(structure) if structure else None,
-        camera=None,
-    )
-    return Media(source, data, facts, limits)
-
-
-def _jpeg_facts(s: jpegs.JpegStructure) -> JpegFacts:
-    table = s.tables.get(s.components[0].table)
-    quality = jpegs.nearest_quality(table) if table is not None else None
-    return JpegFacts(quality, s.subsampling, s.progressive, jpegs.tables_sha256(s.tables))
-
-
-def _metadata(data: bytes) -> Metadata:
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.load()
-        texts = getattr(picture, "text", {}) or {}
-        return Metadata(tuple(Entry(f"png:{k}", str(v)) for k, v in texts.items()))
-
-
-def _read_dct(data: bytes) -> Dct:
-    import jpeglib
-
-    descriptor, path = tempfile.mkstemp(suffix=".jpg")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        read = jpeglib.read_dct(path)
-        planes = [p for p in (read.Y, read.Cb, read.Cr, read.K) if p is not None]
-    finally:
-        os.unlink(path)
-    tables = [read.qt[n].astype(np.uint16) for n in read.quant_tbl_no[: len(planes)]]
-    sampling = tuple((int(v), int(h)) for v, h in read.samp_factor[: len(planes)])
-    return Dct(tuple(map(_frozen, planes)), tuple(map(_frozen, tables)), sampling)
-
-
-def _frozen(array):  # type: ignore[no-untyped-def]
-    array.flags.writeable = False
-    return array
+        with open_regular(source.uri) as stream:
+            data = stream.read(source.size + 1)
+    except OSError as error:
+        raise UnreadableSource(f"{source.name}: cannot be read any more") from error
+    if len(data) != source.size or hashlib.sha256(data).hexdigest() != source.sha256:
+        raise UnreadableSource(f"{source.name}: changed while it was examined")
+    return data

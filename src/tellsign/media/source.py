@@ -32,15 +32,13 @@ def from_path(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
     name = os.fspath(path)
     with open_regular(name) as stream:
         size = os.fstat(stream.fileno()).st_size
-        if size > limits.max_bytes:
-            raise LimitExceeded(_too_large(name, size, limits))
+        check_size(size, name, limits)
         digest, read = hashlib.sha256(), 0
         try:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 read += len(chunk)
-                if read > limits.max_bytes:
-                    raise LimitExceeded(_too_large(name, read, limits))
+                check_size(read, name, limits)
         except OSError as error:
             raise UnreadableSource(f"{name}: {_reason(error)}") from error
     if read == 0:
@@ -52,14 +50,11 @@ def from_bytes(data: bytes, name: str = "bytes", limits: Limits = DEFAULT_LIMITS
     """Wrap bytes in memory. Raises UnreadableSource when empty, LimitExceeded when too large."""
     if not data:
         raise UnreadableSource(f"{name}: there are no bytes")
-    if len(data) > limits.max_bytes:
-        raise LimitExceeded(_too_large(name, len(data), limits))
+    check_size(len(data), name, limits)
     return Source(name, len(data), hashlib.sha256(data).hexdigest(), bytes(data))
 
 
-def from_stream(
-    stream: BinaryIO, name: str = "stdin", limits: Limits = DEFAULT_LIMITS
-) -> Source:
+def from_stream(stream: BinaryIO, name: str = "stdin", limits: Limits = DEFAULT_LIMITS) -> Source:
     """Read a stream to its end, but never more than `limits.max_bytes` and one chunk."""
     parts: list[bytes] = []
     read = 0
@@ -99,8 +94,10 @@ def _require_regular(name: str, mode: int) -> None:
         raise UnreadableSource(f"{name}: is {what}, not a file")
 
 
-def _too_large(name: str, size: int, limits: Limits) -> str:
-    return f"{name}: {size} bytes, over the limit of {limits.max_bytes}"
+def check_size(size: int, name: str, limits: Limits) -> None:
+    """Raise LimitExceeded for an input of too many bytes."""
+    if size > limits.max_bytes:
+        raise LimitExceeded(f"{name}: {size} bytes, over the limit of {limits.max_bytes}")
 
 
 def _reason(error: OSError | ValueError) -> str:
