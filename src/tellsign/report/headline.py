@@ -123,7 +123,7 @@ def intact_clause(provenance: Provenance) -> str:
     if provenance.state not in (ProvenanceState.VALID, ProvenanceState.TRUSTED):
         return ""
     name = provenance.signer.name if provenance.signer else None
-    signer = _stated(name, _PLAIN_NAME) if name else "a signer without a name"
+    signer = stated_name(name) if name else "a signer without a name"
     if provenance.state is ProvenanceState.TRUSTED:
         listed = "on the trust list"
     else:
@@ -145,11 +145,11 @@ def claim_clause(provenance: Provenance) -> str:
 def generator_name(generator: GeneratorClaim) -> str:
     """The name claimed, or else the beginning of the text that makes the claim, in quotes."""
     if generator.name:
-        return _stated(generator.name, _PLAIN_PRODUCT)
-    return _stated(generator.text, None)
+        return stated_name(generator.name, _PLAIN_PRODUCT)
+    return stated_name(generator.text, None)
 
 
-def _stated(name: str, plain: re.Pattern[str] | None) -> str:
+def stated_name(name: str, plain: re.Pattern[str] | None = _PLAIN_NAME) -> str:
     """A name from the file, in quotes unless it cannot be taken for a part of our sentence."""
     shown = clean(name, _QUOTED).replace('"', "'")
     return shown if plain and plain.fullmatch(shown) else f'"{shown}"'

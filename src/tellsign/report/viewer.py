@@ -228,8 +228,10 @@ def _about(exhibit: Exhibit, size: tuple[int, int]) -> Html:
         )
         for x in exhibit.layers
     ]
-    notes.append("Drag, pinch or use the arrow keys to move when zoomed in.")
-    return tag("div", *parts, tag("p", " ".join(notes), class_="soft"), class_="about")
+    if notes:
+        parts.append(tag("p", " ".join(notes), class_="soft"))
+    hint = "Drag, pinch or use the arrow keys to move when zoomed in."
+    return tag("div", *parts, tag("p", hint, class_="soft hint"), class_="about")
 
 
 def _list(exhibit: Exhibit) -> Html:

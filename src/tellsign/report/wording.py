@@ -13,7 +13,12 @@ from typing import Final
 
 from tellsign import __version__
 from tellsign.fusion.policy import Policy
-from tellsign.report.headline import generator_name, invalid_clause, source_type_claim
+from tellsign.report.headline import (
+    generator_name,
+    invalid_clause,
+    source_type_claim,
+    stated_name,
+)
 from tellsign.report.report import NAME, PROMPT, SENTENCE, number
 from tellsign.report.text import clean
 from tellsign.types import (
@@ -255,7 +260,7 @@ def finding_text(finding: Finding) -> str:
 def map_text(shown: Map) -> str:
     """What a map is and how far it reaches."""
     kinds = {
-        MapKind.MASK: "Regions found",
+        MapKind.MASK: "Places that the method marks",
         MapKind.SCORE: "Score at each place",
         MapKind.LABEL: "Labelled regions",
     }
@@ -334,7 +339,7 @@ def provenance_text(report: Report) -> str:
         clause = invalid_clause(claims)
         return f"{clause[0].upper()}{clause[1:]}. What the manifest states cannot be relied on."
     name = claims.signer.name if claims.signer else None
-    signer = f"the key of {clean(name)}" if name else "a key without a name"
+    signer = f"the key of {stated_name(name)}" if name else "a key without a name"
     intact = f"The file is intact since it was signed with {signer}."
     return f"{intact} {_trust_text(claims)} {NOT_CONTENT}"
 
