@@ -90,6 +90,8 @@ def sign(
         context = c2pa.Context(c2pa.Settings.from_dict(settings))
         builder = c2pa.Builder(json.dumps(definition), context=context)
         if not _has_actions(definition):
+            parent = {"title": definition["title"], "relationship": "parentOf"}
+            builder.add_ingredient(json.dumps(parent), mime, io.BytesIO(media.data))
             builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
         info = c2pa.C2paSignerInfo(algorithm, certificates, pkcs8, None)
         with c2pa.Signer.from_info(info) as signer:

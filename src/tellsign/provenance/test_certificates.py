@@ -112,5 +112,13 @@ def _certificate(
     if not authority:
         purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
         builder = builder.add_extension(purposes, critical=False)
-    digest = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return builder.sign(issuer_key, digest)
+    return builder.sign(issuer_key, _digest(issuer_key))
+
+
+def _digest(key: _Key) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+    """As long as the curve: the C2PA library follows no chain that mixes them."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, rsa.RSAPrivateKey) or key.key_size == 256:
+        return hashes.SHA256()
+    return hashes.SHA384() if key.key_size == 384 else hashes.SHA512()

@@ -157,7 +157,8 @@ def decodings(pixels: NDArray[np.uint8]) -> Iterator[Detection]:
 
 def best(pixels: NDArray[np.uint8]) -> Detection | None:
     """The best supported of all decodings of (H, W, 3) uint8 RGB; None for a picture too small."""
-    if pixels.shape[0] * pixels.shape[1] < SMALLEST:
+    height, width = pixels.shape[:2]
+    if height * width < SMALLEST or min(height, width) < 2 * BLOCK:
         return None
     return min(decodings(pixels), key=lambda d: d.false_alarm, default=None)
 
