@@ -31,7 +31,7 @@ LUMINANCE.flags.writeable = False
 def ijg_table(quality: int) -> NDArray[np.int64]:
     """(8, 8) luminance table of the Independent JPEG Group's encoder at quality 1...100."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((LUMINANCE * scale + 50) // 100, 1, 255)
+    return np.asarray(np.clip((LUMINANCE * scale + 50) // 100, 1, 255))
 
 
 @cache

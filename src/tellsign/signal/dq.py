@@ -28,7 +28,9 @@ from tellsign.signal.dct import Shift, ijg_table, zigzag
 REACH = 1100  # largest orthonormal 8x8 coefficient of 8-bit pixels, with room for ringing
 FREQUENCIES = zigzag()[:15]  # Bianchi & Piva 2012, section V: more add noise only
 FLOOR = 0.02  # share of each model lent to the other: bounds what one coefficient can say
-QUALITIES = np.arange(20, 99)  # IJG qualities of an earlier compression that are tried
+# IJG qualities of an earlier compression that are tried. Several share their first 15 steps (75
+# and 74); the first and therefore higher one is named.
+QUALITIES = np.arange(98, 19, -1)
 LARGEST_STEP = 64  # former steps tried; covers the first 15 frequencies at quality 20 (60)
 MAX_BLOCKS = 12_288  # blocks that models are fitted on: 0.8 megapixels, spread over the picture
 

@@ -47,7 +47,7 @@ def compare(
     -------
     carried : (former steps, 2 * reach), without : (2 * reach,)
     """
-    edges = (np.arange(-reach, reach + 2) - 0.5) * present
+    edges = np.arange(-reach - 0.5, reach + 1.5) * present
     without = np.delete(np.diff(p.below(edges)), reach)
     carried = np.delete(np.diff(disturbed_below(p, formers[:, None], NOISE, edges)), reach, axis=1)
     without = without / without.sum()
@@ -91,10 +91,9 @@ def aligned_trace(
         priors.append(prior(calibration[..., i]))
         values = coefficients[rows, :, u, v][inside]
         reach = min(int(np.abs(values).max(initial=1)) + 1, REACH // present)
-        counts = np.bincount(
-            np.clip(values, -reach, reach).ravel() + reach, minlength=2 * reach + 1
-        )
-        counts = np.delete(counts, reach).astype(np.float64)
+        within = np.clip(values, -reach, reach).astype(np.int64) + reach
+        counts = np.bincount(within, minlength=2 * reach + 1).astype(np.float64)
+        counts = np.delete(counts, reach)
         carried, without = compare(priors[i], formers, present, reach)
         shares[i], gains[i] = fit_share(counts, carried, without)
         gains[i, present % formers == 0] = 0.0  # leaves nothing behind
@@ -142,4 +141,3 @@ def lookup(p: Prior, former: int, present: int, plane: NDArray[np.int16]) -> NDA
     carried, without = compare(p, np.array([former]), present, reach)
     ratio = np.insert(np.log(carried[0] / without), reach, 0.0).astype(np.float32)
     return ratio[np.clip(plane, -reach, reach).astype(np.int64) + reach]
-

@@ -1,8 +1,8 @@
 """The classic test for double quantisation: periods of the coefficients' histograms (ADQ1).
 
-Lin, He, Tang & Tang, Pattern Recognition 42 (2009), :DOI:`10.1016/j.patcog.2009.03.019`. It needs no
-model of the unquantised picture, but takes a smooth or clipped part for a paste more readily than
-the fit of `dq_aligned`. Kept as a published yardstick and as a view.
+Lin, He, Tang & Tang, Pattern Recognition 42 (2009), :DOI:`10.1016/j.patcog.2009.03.019`. It needs
+no model of the unquantised picture, but takes a smooth or clipped part for a paste more readily
+than the fit of `dq_aligned`. Kept as a published yardstick and as a view.
 """
 
 from __future__ import annotations
@@ -68,4 +68,5 @@ def share_of_period(counts: NDArray[np.int64], period: int) -> NDArray[np.float6
     members = np.where(members >= len(counts), members - period, members)
     members = np.where(members < 0, members + period, members)
     totals = counts[np.clip(members, 0, len(counts) - 1)].sum(axis=1)
-    return counts / np.maximum(totals, 1)
+    shares: NDArray[np.float64] = counts / np.maximum(totals, 1)
+    return shares

@@ -126,7 +126,8 @@ def tile_numbers(windows: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Tile 0...15, 0...3 or 0 of each window that is used, so that each holds some hundreds."""
     side = 4 if windows.sum() >= 16 * 256 else 2 if windows.sum() >= 4 * 256 else 1
     y, x = np.nonzero(windows)
-    return (y * side // windows.shape[0]) * side + x * side // windows.shape[1]
+    tiles: NDArray[np.int64] = (y * side // windows.shape[0]) * side + x * side // windows.shape[1]
+    return tiles
 
 
 @cache
@@ -160,10 +161,10 @@ def polyphase_histograms(
     )[: down * BLOCK, : across * BLOCK]
     if frequency == (0, 0):
         bins = REACH + 1
-        whole = np.minimum(np.rint(np.abs(at)), REACH).astype(np.uint16)
+        whole = np.asarray(np.minimum(np.rint(np.abs(at)), REACH), np.uint16)
     else:  # larger magnitudes are rare and share the last bin, which is emptied below
         bins = 256
-        whole = cv2.convertScaleAbs(at)
+        whole = np.asarray(cv2.convertScaleAbs(at), np.uint16)
     each = whole.reshape(down, BLOCK, across, BLOCK).transpose(0, 2, 1, 3)[windows].reshape(-1, 64)
     lane = (tiles[:, None] * 64 + np.arange(64)) * bins
     counts = np.bincount((lane + each).ravel(), minlength=parts * 64 * bins)
@@ -210,7 +211,7 @@ def shifted_trace(
         cell_loglik(pixels, coefficients, table, shift, steps), shift, (down, across)
     )
     # A block's value comes from former blocks that reach into its neighbours.
-    loglik[~binary_erosion(usable, np.ones((3, 3)), border_value=1)] = 0
+    loglik[~binary_erosion(usable, np.ones((3, 3), np.bool_), border_value=1)] = 0
     spoken = loglik[loglik != 0]
     return Trace(
         "shifted",
@@ -236,8 +237,8 @@ def cell_loglik(
     multiple 0 not at all: so smooth and busy parts are judged alike.
     """
     vertical, horizontal = spread_of_errors(shift)
-    noise = np.sqrt(vertical @ error_variance(coefficients, table) @ horizontal.T + ROUNDING_VARIANCE)
-    rows = bands(*coefficients.shape[:2], 4)
+    variance = vertical @ error_variance(coefficients, table) @ horizontal.T + ROUNDING_VARIANCE
+    rows = bands(coefficients.shape[0], coefficients.shape[1], 4)
     part = pixels[pixel_rows(rows)]
     mirrored = [coefficients_at(part, m, FREQUENCIES) for m in mirrors(shift)]
     at = np.clip(np.rint(coefficients_at(pixels, shift, FREQUENCIES)), -REACH, REACH)
@@ -247,7 +248,9 @@ def cell_loglik(
         if steps[i] <= max(1.0, SMALLEST * float(table[u, v])):
             continue
         p = prior(np.concatenate([m[..., i].ravel() for m in mirrored]))
-        total += nearness(p, int(steps[i]), float(noise[u, v]))[at[..., i].astype(np.int64) + REACH]
+        total += nearness(p, int(steps[i]), float(np.sqrt(variance[u, v])))[
+            at[..., i].astype(np.int64) + REACH
+        ]
         if i > 0:
             busy |= np.abs(at[..., i]) > steps[i] / 2
     return np.where(busy, total, np.float32(0))
@@ -256,14 +259,15 @@ def cell_loglik(
 def nearness(p: Prior, step: int, noise: float) -> NDArray[np.float32]:
     """log(p with / p without) of the integers -REACH...REACH, given their nearest multiple."""
     integers = np.arange(-REACH, REACH + 1)
-    with_trace = np.maximum(np.diff(disturbed_below(p, step, noise, np.append(integers, REACH + 1) - 0.5)), 0)
+    edges = np.arange(-REACH, REACH + 2, dtype=np.float64) - 0.5
+    with_trace = np.maximum(np.diff(disturbed_below(p, step, noise, edges)), 0)
     multiple = np.rint(integers / step).astype(np.int64)
     cell = multiple - multiple.min()
     expected = np.bincount(cell, p.mass) / np.maximum(np.bincount(cell, with_trace), 1e-12)
     with_trace = (1 - FLOOR) * with_trace * expected[cell] + FLOOR * p.mass
-    ratio = np.log(with_trace / p.mass)
+    ratio = np.log(with_trace / p.mass).astype(np.float32)
     ratio[multiple == 0] = 0.0
-    return ratio.astype(np.float32)
+    return np.asarray(ratio)
 
 
 def error_variance(

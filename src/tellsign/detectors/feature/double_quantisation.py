@@ -42,14 +42,6 @@ if TYPE_CHECKING:
     from tellsign.signal.dq import Trace
 
 BLOCK = 8
-LEAST_SIDE = 16  # blocks; half of the smallest analysis window of Bianchi & Piva 2012
-LEAST_BLOCKS = 256  # with texture and without clipping, to fit a histogram per frequency
-# Pixel values from which a block counts as clipped: the extremes and what the last compression
-# makes of them.
-CLIPPED = 2
-# A quality this low or lower hides nearly every former compression: only tables of quality 20
-# (the coarsest tried) to 30 would be coarser.
-COARSE = 30
 # Decades below which no finding is made: as much came from pictures without a paste (see Score).
 SPURIOUS = 30.0
 
@@ -82,27 +74,19 @@ SPURIOUS = 30.0
 )
 class DoubleQuantisation(Detector):
     def applicable(self, media: Media) -> str | None:
-        if media.dct is None:
-            return "not_jpeg"
-        if min(media.shape) < LEAST_SIDE * BLOCK:
-            return "too_small"
-        down, across = media.shape[0] // BLOCK, media.shape[1] // BLOCK
-        plane = media.dct.planes[0]
-        full = plane.shape[0] >= down and plane.shape[1] >= across
-        if len(media.dct.planes) not in (1, 3) or not full:
-            return "no_luma"
-        return "too_coarse" if is_coarse(media.dct.tables[0]) else None
+        from tellsign.signal.jpeg_traces import obstacle
+
+        return obstacle(media)
 
     def examine(self, media: Media) -> Evidence:
-        code = self.applicable(media)
-        if code is not None or media.dct is None:
-            raise Abstain(code or "not_jpeg")
-        table = media.dct.tables[0]
-        coefficients = whole_blocks(media.dct.planes[0], media.shape)
+        from tellsign.signal.jpeg_traces import Untraceable, traces, unclipped
+
+        try:
+            found = traces(media)
+        except Untraceable as reason:
+            raise Abstain(reason.code) from reason
         usable = unclipped(media.pixels)
-        if (usable & textured(coefficients)).sum() < LEAST_BLOCKS:
-            raise Abstain("too_smooth")
-        aligned, shifted = (Reading.of(t) for t in traces(coefficients, table, usable))
+        aligned, shifted = (Reading.of(trace) for trace in found)
         best = max((aligned, shifted), key=lambda r: r.score)
         suspicion = sum(
             (r.suspicion for r in (aligned, shifted) if r.score > 0),
@@ -191,63 +175,6 @@ class Reading:
         window = self.lacking if self.mostly_carried else self.carrying
         top, left, height, width = component(oriented, window)
         return Box(left * BLOCK, top * BLOCK, width * BLOCK, height * BLOCK)
-
-
-def traces(
-    coefficients: NDArray[np.int16], table: NDArray[np.uint16], usable: NDArray[np.bool_]
-) -> tuple[Trace, Trace]:
-    """The best aligned and the best shifted former compression.
-
-    Parameters
-    ----------
-    coefficients : (blocks down, blocks across, 8, 8)
-        Quantised luma of the whole blocks, from the file.
-    table : (8, 8)
-    usable : (blocks down, blocks across)
-        Blocks without clipped pixels.
-    """
-    from tellsign.signal.dct import decode
-    from tellsign.signal.dq_aligned import aligned_trace
-    from tellsign.signal.dq_shifted import shifted_trace
-
-    fit = usable & textured(coefficients)
-    pixels = decode(coefficients, table)
-    return (
-        aligned_trace(coefficients, table, pixels, fit),
-        shifted_trace(coefficients, table, pixels, fit),
-    )
-
-
-def is_coarse(table: NDArray[np.uint16]) -> bool:
-    """Whether the luma table is as coarse as IJG quality `COARSE`, or coarser."""
-    from tellsign.signal.dct import ijg_table
-    from tellsign.signal.dq import FREQUENCIES
-
-    u, v = np.array(FREQUENCIES).T
-    return bool(np.log(table[u, v] / ijg_table(COARSE)[u, v]).mean() >= 0)
-
-
-def whole_blocks(plane: NDArray[np.int16], shape: tuple[int, int]) -> NDArray[np.int16]:
-    """Drop the blocks that reach beyond the picture's edge: part of them is padding."""
-    return plane[: shape[0] // BLOCK, : shape[1] // BLOCK]
-
-
-def textured(coefficients: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """(blocks down, blocks across): whether anything but the mean was kept."""
-    flat = coefficients.reshape(*coefficients.shape[:2], BLOCK * BLOCK)
-    kept: NDArray[np.bool_] = flat[..., 1:].any(axis=2)
-    return kept
-
-
-def unclipped(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(blocks down, blocks across): whole 8x8 blocks without black, white or saturated pixels."""
-    down, across = pixels.shape[0] // BLOCK, pixels.shape[1] // BLOCK
-    part = pixels[: down * BLOCK, : across * BLOCK]
-    # One comparison for both ends: adding wraps 253...255 round to 0...2.
-    clipped = part + np.uint8(CLIPPED + 1) < 2 * (CLIPPED + 1)
-    rows = np.logical_or.reduce(clipped.reshape(down, BLOCK, -1), axis=1)
-    hit: NDArray[np.bool_] = rows.reshape(down, across, -1).any(axis=2)
-    return ~hit
 
 
 def block_map(
