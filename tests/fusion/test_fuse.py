@@ -84,6 +84,12 @@ def test_every_detector_asked_is_used_or_has_a_reason() -> None:
 def test_uncalibrated_evidence_reaches_no_conclusion() -> None:
     found = conclude(Question.MANIPULATED, [evidence("raw")], {}, POLICY, {})
     assert found.llr is None
+    assert found.text == "No conclusion: what was found is not calibrated for this kind of file."
+
+
+def test_abstentions_alone_are_no_conclusion() -> None:
+    shy = Abstention(origin("shy"), Question.MANIPULATED, "too_small", "Too small.")
+    found = conclude(Question.MANIPULATED, [shy], {}, POLICY, {})
     assert found.text == "No conclusion: no detector could speak."
 
 

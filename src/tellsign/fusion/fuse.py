@@ -79,7 +79,7 @@ def conclude(
     fused = fuse(used, weights)
     llr = None if fused is None else policy.clipped(fused)
     support, direction = policy.support(llr)
-    text = sentence(question, llr, support, direction, asked=bool(asked))
+    text = silence(asked) if llr is None else sentence(question, llr, support, direction)
     return Conclusion(question, llr, support, direction, text, tuple(used), unused)
 
 
@@ -90,18 +90,16 @@ def reason(outcome: Outcome) -> str:
     return f"abstention:{outcome.code}" if isinstance(outcome, Abstention) else "failure"
 
 
-def sentence(
-    question: Question,
-    llr: float | None,
-    support: Support,
-    direction: Direction | None,
-    *,
-    asked: bool,
-) -> str:
+def silence(asked: Sequence[Outcome]) -> str:
+    """Why there is no ratio at all."""
     if not asked:
         return "No conclusion: no detector for this question was run."
-    if llr is None:
-        return "No conclusion: no detector could speak."
+    if any(isinstance(o, Evidence) for o in asked):
+        return "No conclusion: what was found is not calibrated for this kind of file."
+    return "No conclusion: no detector could speak."
+
+
+def sentence(question: Question, llr: float, support: Support, direction: Direction | None) -> str:
     ratio = f"(log10 LR = {llr:.1f})"
     if support is Support.NONE:
         return f"No conclusion: the evidence is too weak either way {ratio}."
