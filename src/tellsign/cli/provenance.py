@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ def command(
             failed = True
             click.echo(f"tellsign: {printable(str(error))}", err=True)
             continue
-        chain = [_pem(der) for der in _certificates(media, policy)] if certs else []
+        chain = _certificates(media, policy) if certs else []
         if as_json:
             content = as_dict(report) | ({"certificates": chain} if certs else {})
             click.echo(json.dumps(content, ensure_ascii=False))
@@ -97,15 +96,13 @@ def _report(media: Media, policy: TrustPolicy) -> Report:
     )
 
 
-def _certificates(media: Media, policy: TrustPolicy) -> tuple[bytes, ...]:
+def _certificates(media: Media, policy: TrustPolicy) -> list[str]:
+    """PEM, the signer's own first."""
+    from ssl import DER_cert_to_PEM_cert
+
     from tellsign.provenance.c2pa import read_manifest
 
-    return read_manifest(media, policy).certificates
-
-
-def _pem(der: bytes) -> str:
-    text = base64.encodebytes(der).decode()
-    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+    return [DER_cert_to_PEM_cert(der) for der in read_manifest(media, policy).certificates]
 
 
 def as_dict(report: Report) -> dict[str, Any]:
