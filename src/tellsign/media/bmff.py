@@ -13,7 +13,9 @@ from tellsign.media.metadata import Builder
 from tellsign.types import ByteRange
 
 _MAX_BOXES = 20_000
-_MAX_ITEMS = 2_000
+_MAX_ITEMS = 1_000
+_MAX_EXTENTS = 100
+_MAX_METADATA = 8
 # The uuid box of a C2PA manifest store (C2PA specification, "Embedding manifests into BMFF").
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
@@ -163,7 +165,7 @@ def _locations(reader: _Reader, meta: _Meta) -> None:
         method = reader.number(2) & 15 if version else 0
         reader.number(2)
         start = reader.number(base)
-        for extent in range(min(reader.number(2), _MAX_ITEMS)):
+        for extent in range(min(reader.number(2), _MAX_EXTENTS)):
             if version:
                 reader.number(index)
             at, size = start + reader.number(offset), reader.number(length)
@@ -190,14 +192,21 @@ def describe(data: bytes, name: str, limits: Limits, into: Builder) -> None:
     """Collect Exif and XMP items, the colour profile and C2PA boxes."""
     top = boxes(data, 0, len(data), name)
     meta = _meta(data, top, name)
+    seen = 0
     for item, (kind, mime) in meta.types.items():
+        exif_item, xmp_item = kind == b"Exif", mime == b"application/rdf+xml"
+        if not exif_item and not xmp_item:
+            continue
+        if (seen := seen + 1) > _MAX_METADATA:
+            into.problem(f"more than {_MAX_METADATA} metadata items; the rest was left out")
+            break
         at, size = meta.places.get(item, (0, 0))
         content = data[at : at + size]
-        if kind == b"Exif" and len(content) > 4:
+        if exif_item and len(content) > 4:
             # The item begins with the offset of the TIFF header.
             skip = 4 + int.from_bytes(content[:4], "big")
             exif.parse(content[skip:], at + skip, into)
-        elif kind == b"mime" and mime == b"application/rdf+xml":
+        elif xmp_item:
             xmp.parse(content, at, into)
     for box in meta.properties:
         if box.type == b"colr" and data[box.offset : box.offset + 4] in (b"prof", b"rICC"):

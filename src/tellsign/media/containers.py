@@ -51,8 +51,10 @@ def _bmff_header(data: bytes, kind: str, name: str, limits: Limits) -> Header:
     limits.check_size(width, height, name)
     frames = decoder.count() if kind == "avif" else 1
     limits.check_frames(frames, name)
+    # In these containers Exif orientation is informative only. libheif has turned the pixels.
+    orientation = decoder.orientation() if kind == "avif" else 1
     codec = "AV1" if kind == "avif" else "HEVC"
-    return Header(width, height, "RGB", stated.bit_depth, frames, codec, data)
+    return Header(width, height, "RGB", stated.bit_depth, frames, orientation, codec, data)
 
 
 def describe(
@@ -82,6 +84,7 @@ def facts(
     """Put together what is in the file."""
     entry = metadata.get("exif:Orientation")
     orientation = entry.value if entry and isinstance(entry.value, int) else None
+    orientation = header.orientation or orientation
     return MediaFacts(
         type="image",
         format=kind,

@@ -1,9 +1,9 @@
 """Quantised DCT coefficients of a JPEG, read from the file, with proof that the data are whole.
 
-libjpeg (through jpeglib) reads the coefficients. It aborts the process on some broken headers, so it
-is never given the file: it gets a stream rebuilt from segments that `jpeg.py` has checked, in which
-only the entropy-coded data are foreign; on these libjpeg only warns. The first warning, which it
-prints, is what tells a damaged or cut-off picture from a whole one.
+libjpeg (through jpeglib) reads the coefficients. It aborts the process on some broken headers, so
+it is never given the file: it gets a stream rebuilt from segments that `jpeg_walk.py` has checked,
+in which only the entropy-coded data are foreign; on these libjpeg only warns. The first warning,
+which it prints, is what tells a damaged or cut-off picture from a whole one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.errors import LimitExceeded, MalformedMedia
+from tellsign.errors import LimitExceeded, MalformedMedia, UnreadableSource
 from tellsign.media.jpeg import JpegStructure, Scan
 from tellsign.media.quiet import quietly
 
@@ -51,7 +51,7 @@ class Dct:
 
 
 def check_work(structure: JpegStructure, name: str) -> None:
-    """Refuse pictures that would keep a decoder busy far beyond their size. Raises LimitExceeded."""
+    """Refuse pictures that take far longer to decode than their size tells: LimitExceeded."""
     visits = sum(_blocks(structure, scan) for scan in structure.scans)
     if max(structure.width, structure.height) > _MAX_SIDE:
         raise LimitExceeded(f"{name}: JPEG longer than {_MAX_SIDE} pixels a side")
@@ -194,7 +194,7 @@ def _spare(data: bytes, structure: JpegStructure) -> int:
 
 
 def _last_row(plane: NDArray[np.int16], structure: JpegStructure) -> int:
-    """Row of pixels at which the coefficients end: libjpeg repeats the last mean value from there."""
+    """Row of pixels where the coefficients end; libjpeg repeats the last mean from there."""
     flat = plane.reshape(-1, 64)
     steps = np.diff(flat[:, 0], prepend=flat[0, 0])
     busy = np.flatnonzero(flat[:, 1:].any(axis=1) | (steps != 0))
@@ -209,10 +209,17 @@ def _libjpeg(stream: bytes, planes: tuple[NDArray[np.int16], ...], name: str) ->
 
     pointers = [p.ctypes.data_as(ctypes.POINTER(ctypes.c_short)) for p in planes]
     padding = [None] * (4 - len(planes))
-    descriptor, path = tempfile.mkstemp(suffix=".jpg")
+    try:
+        descriptor, path = tempfile.mkstemp(suffix=".jpg")
+    except OSError as error:
+        raise UnreadableSource(f"{name}: no temporary file can be made") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(stream)
+    except OSError as error:
+        Path(path).unlink(missing_ok=True)
+        raise UnreadableSource(f"{name}: no temporary file can be written") from error
+    try:
         read = CJpegLib.get().read_jpeg_dct
         status, printed = quietly(
             lambda: read(os.fsencode(path), *pointers, *padding, None, None), _WARNING

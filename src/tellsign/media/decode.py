@@ -53,8 +53,7 @@ _BROKEN = (
     struct.error,
     zlib.error,
 )
-# Decoders of TIFF and HEIF print to stderr or warn; these take turns.
-_NOISY = ("tiff", "heif", "avif", "gif", "bmp", "png", "webp")
+# Decoders other than that of JPEG warn, libtiff prints to stderr; they take turns.
 _PRINTED = re.compile(rb".*")
 _warnings = RLock()
 
@@ -87,6 +86,12 @@ class Decoder:
         """Width and height as the decoder sees them. Raises MalformedMedia."""
         with self._lock:
             return self._picture().size
+
+    def orientation(self) -> int:
+        """Orientation that the container states, as an Exif value. Raises MalformedMedia."""
+        with self._lock:
+            picture = self._picture()
+            return int(self._guarded(lambda: picture.getexif().get(0x0112, 1)))
 
     def read(self, number: int = 0, *, keep: bool = False) -> Raster:
         """Decode picture `number`; `keep` leaves the stream open for the next one.

@@ -37,6 +37,8 @@ def parse(block: bytes, offset: int | None, into: Builder) -> None:
     Keys are "exif:" for the first directory and the Exif directory, "thumbnail:", "gps:" and
     "interop:" for theirs. `offset` is the block's place in the file, None when it was unpacked.
     """
+    if not into.begin("Exif"):
+        return
     tiff = Tiff.open(block)
     if tiff is None:
         into.problem("the Exif block has no TIFF header")
@@ -69,7 +71,7 @@ class _Reader:
             self.into.problem("Exif directories refer to each other in a loop")
             return 0
         self.seen.add(at)
-        fields, following, sound = self.tiff.directory(at, self.into.limit + 1)
+        fields, following, sound = self.tiff.directory(at)
         if not sound:
             self.into.problem(f"Exif directory at byte {at} is damaged")
         numbers: dict[int, int] = {}
@@ -98,13 +100,13 @@ class _Reader:
         """Blocks of other kinds go to their own readers."""
         place = self.place(field)
         if field.tag == _XMP:
-            xmp.parse(field.raw, place, self.into)
+            xmp.parse(field.raw(), place, self.into)
         elif field.tag == _IPTC:
-            iptc.parse_iim(field.raw, place, self.into)
+            iptc.parse_iim(field.raw(), place, self.into)
         elif field.tag == _PHOTOSHOP:
-            iptc.parse_resources(field.raw, place, self.into)
+            iptc.parse_resources(field.raw(), place, self.into)
         elif field.tag == _ICC:
-            icc.parse(field.raw, place, self.into)
+            icc.parse(field.raw(), place, self.into)
         elif field.tag == _C2PA and place is not None:
             self.into.jumbf.append(ByteRange(place, field.count))
         else:
@@ -116,21 +118,22 @@ class _Reader:
             return
         known = _NAMES[space].get(field.tag)
         key = f"{space}:{known or f'0x{field.tag:04X}'}"
-        length = len(field.raw) if len(field.raw) <= self.into.limit else None
-        self.into.add(key, self.value(field), self.place(field), length)
+        if self.into.left > 0:
+            self.into.add(key, self.value(field), self.place(field), field.size)
 
     def value(self, field: Field) -> Value:
+        raw = field.raw(2 * self.into.limit + 2)
         if field.tag == _USER_COMMENT:
-            return _user_comment(field.raw, self.tiff.order)
+            return _user_comment(raw, self.tiff.order)
         if field.tag in _XP and field.type in (1, 7):
-            return field.raw.decode("utf-16-le", "replace").rstrip("\0")
+            return raw.decode("utf-16-le", "replace").rstrip("\0")
         if field.type == 2:
-            return decode(field.raw.rstrip(b"\0"))
+            return decode(raw.rstrip(b"\0"))
         if field.type == 7 or field.tag == _MAKER_NOTE:
-            return field.raw
+            return raw
         numbers = self.tiff.numbers(field)
         if not numbers:
-            return field.raw
+            return raw
         return numbers[0] if len(numbers) == 1 else numbers
 
     def thumbnail(self, start: int, length: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tellsign.errors import LimitExceeded, MalformedMedia
@@ -12,7 +13,11 @@ from tellsign.media.metadata import Builder, decode
 from tellsign.types import ByteRange
 
 # Data come in pieces of at most 255 bytes; hostile files use pieces of one.
-_MAX_PIECES = 4_000_000
+# 256 MiB hold 1,052,689 full ones.
+_MAX_PIECES = 1_200_000
+
+
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ def blocks(data: bytes, name: str) -> list[Block]:
             end = walk.skip(first)
             found.append(Block("frame", b"", first, end, (x, y, w, h)))
         elif lead == 0:  # stray terminators are common and harmless
-            end = at + 1
+            following = _NOT_ZERO.search(data, at)
+            end = following.start() if following else len(data)
         else:
             raise MalformedMedia(f"{name}: the GIF has no block where one must be, byte {at}")
         at = end

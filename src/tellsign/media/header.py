@@ -18,5 +18,6 @@ class Header:
     mode: str  # Pillow's names without depth: "1", "L", "LA", "P", "RGB", "RGBA", "CMYK", ...
     bit_depth: int  # per sample (of an index for "P")
     frames: int = 1
+    orientation: int | None = None  # as the container says; overrides Exif where given
     codec: str | None = None
     picture: bytes = b""

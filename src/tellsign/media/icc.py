@@ -12,6 +12,8 @@ _MAX_TAGS = 200
 
 def parse(profile: bytes, offset: int | None, into: Builder) -> None:
     """Add "icc:description", "icc:colour_space", "icc:class", "icc:copyright"."""
+    if not into.begin("ICC"):
+        return
     into.block("icc", profile)
     if len(profile) < _HEADER + 4 or profile[36:40] != b"acsp":
         into.problem("the ICC profile is broken")

@@ -6,6 +6,7 @@ from tellsign.media import icc, xmp
 from tellsign.media.metadata import Builder, decode
 
 _IIM, _THUMBNAIL, _ICC, _EXIF, _XMP = 0x0404, 0x040C, 0x040F, 0x0422, 0x0424
+_MOST = 2_000  # resources or datasets of one block
 _THUMBNAIL_HEADER = 28  # bytes before the JPEG in a thumbnail resource
 
 # Application record datasets (IPTC-NAA IIM 4.2, chapter 6).
@@ -43,8 +44,12 @@ _NAMES = {
 
 def parse_resources(block: bytes, offset: int | None, into: Builder) -> None:
     """Walk Photoshop image resources (8BIM); their text, profile and thumbnail are collected."""
+    if not into.begin("Photoshop"):
+        return
     at = 0
-    while at + 12 <= len(block):
+    for _ in range(_MOST):
+        if at + 12 > len(block):
+            return
         if block[at : at + 4] not in (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa"):
             into.problem("the Photoshop resources are broken")
             return
@@ -72,9 +77,13 @@ def _resource(number: int, content: bytes, place: int | None, into: Builder) -> 
 
 def parse_iim(raw: bytes, offset: int | None, into: Builder) -> None:
     """Add "iptc:Caption-Abstract" and the like; unnamed datasets as "iptc:2:231"."""
+    if not into.begin("IPTC"):
+        return
     into.block("iptc", raw)
     at, unicode = 0, False
-    while at + 5 <= len(raw):
+    for _ in range(_MOST):
+        if at + 5 > len(raw):
+            return
         if raw[at] != 0x1C:
             if raw[at:].strip(b"\0"):
                 into.problem("the IPTC block is broken")

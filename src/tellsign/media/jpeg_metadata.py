@@ -80,7 +80,7 @@ def _profile(data: bytes, structure: JpegStructure, into: Builder) -> None:
 
 
 def _jumbf(data: bytes, structure: JpegStructure) -> list[ByteRange]:
-    """One range for each superbox: its segments carry the same instance number (ISO 19566-5, D.2)."""
+    """One range per superbox, whose segments share an instance number (ISO 19566-5, D.2)."""
     ranges: dict[bytes, tuple[int, int]] = {}
     for segment in structure.of(0xEB):
         content = _content(data, segment)

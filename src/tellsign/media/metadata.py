@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +14,11 @@ Value = str | int | float | bytes | tuple[int | float, ...]
 # Statements kept of one file; a camera writes a few hundred, a maker note counts as one.
 _MAX_ENTRIES = 5_000
 _MAX_PROBLEMS = 50
+# All values together, in units of the limit of one: many values can point to the same bytes.
+_BUDGET = 16
+# Blocks of one kind that are read; files have one, or two that disagree.
+_MAX_BLOCKS = 8
+_BYTES_OF_NUMBER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Builder:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit  # bytes of one value
+        self.left = _BUDGET * limit
+        self.begun: Counter[str] = Counter()
         self.entries: list[Entry] = []
         self.jumbf: list[ByteRange] = []
         self.problems: list[str] = []
@@ -99,11 +107,31 @@ class Builder:
         if len(self.entries) >= _MAX_ENTRIES:
             self.problem(f"more than {_MAX_ENTRIES} metadata entries; the rest was left out")
             return
-        cut = isinstance(value, str | bytes) and len(value) > self.limit
-        if cut:
-            assert isinstance(value, str | bytes)
+        cut = False
+        if isinstance(value, str | bytes):
+            cut = len(value) > self.limit
             value = value[: self.limit]
-        self.entries.append(Entry(key[:300], value, offset, length, cut))
+            self.spend(len(value))
+        elif isinstance(value, tuple):
+            self.spend(len(value) * _BYTES_OF_NUMBER)
+        if self.left > 0:
+            self.entries.append(Entry(key[:300], value, offset, length, cut))
+
+    def spend(self, size: int) -> None:
+        """Account for `size` bytes of values."""
+        self.left -= size
+        if self.left <= 0:
+            self.problem(
+                f"more than {_BUDGET * self.limit} bytes of metadata; the rest was left out"
+            )
+
+    def begin(self, kind: str) -> bool:
+        """Whether one more block of this kind is read."""
+        self.begun[kind] += 1
+        if self.begun[kind] > _MAX_BLOCKS or self.left <= 0:
+            self.problem(f"more {kind} blocks than {_MAX_BLOCKS}; the rest was left out")
+            return False
+        return True
 
     def problem(self, text: str) -> None:
         """Note what could not be parsed; equal notes once."""

@@ -26,8 +26,8 @@ def _parse(block: bytes, base: int, size: int) -> tuple[MpfEntry, ...]:
     tiff = Tiff.open(block)
     if tiff is None:
         return ()
-    fields, _, _ = tiff.directory(tiff.first, 16 * _MOST)
-    table = next((f.raw for f in fields if f.tag == _ENTRIES), b"")
+    fields, _, _ = tiff.directory(tiff.first)
+    table = next((f.raw(16 * _MOST) for f in fields if f.tag == _ENTRIES), b"")
     order: Literal["little", "big"] = "little" if tiff.order == "<" else "big"
     found = []
     for at in range(0, len(table) - 15, 16):

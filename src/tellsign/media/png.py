@@ -232,12 +232,15 @@ def _profile(kind: str, raw: bytes, into: Builder) -> bool:
 
 def _inflate(raw: bytes, limits: Limits, into: Builder, what: str) -> bytes:
     """At most one byte more than the limit, so that the value is marked as cut."""
+    if into.left <= 0:
+        return b""
     inflate = zlib.decompressobj()
     try:
         out = inflate.decompress(raw, limits.max_metadata_bytes + 1)
     except zlib.error:
         into.problem(f"compressed metadata {what!r} are damaged")
         return b""
+    into.spend(len(out))
     if len(out) > limits.max_metadata_bytes:
         into.problem(
             f"metadata {what!r} are longer than {limits.max_metadata_bytes} bytes and were cut"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tellsign.errors import LimitExceeded, MalformedMedia, UnsupportedFormat
 from tellsign.media.header import Header
@@ -17,7 +21,9 @@ _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: 
 _BIG_CODES = {16: "Q", 17: "q", 18: "Q"}
 
 # Fields of one directory that are read; cameras write below 200.
-_MAX_FIELDS = 2_000
+_MAX_FIELDS = 1_000
+# A picture of 100 megapixels in tiles of 16 x 16 has 390,625.
+_MAX_STRIPS = 2_000_000
 # Longer arrays stay bytes.
 _MAX_VALUES = 4_096
 
@@ -34,17 +40,23 @@ _COMPRESSIONS = {1: "none", 2: "CCITT RLE", 3: "CCITT G3", 4: "CCITT G4", 5: "LZ
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One directory entry; `offset` is of its value, relative to the TIFF header."""
+    """One directory entry; `offset` is of its value, relative to the TIFF header.
 
+    Values are cut out on demand: many entries can point to the same megabytes.
+    """
+
+    data: bytes = dataclasses.field(repr=False)
     tag: int
     type: int
     count: int
     offset: int
-    raw: bytes
+    size: int  # bytes of the value
     entry: bytes  # the directory entry as stored
 
-    def length(self) -> int:
-        return len(self.raw)
+    def raw(self, most: int | None = None) -> bytes:
+        """The value's bytes, or the first `most` of them."""
+        size = self.size if most is None else min(self.size, most)
+        return self.data[self.offset : self.offset + size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +82,8 @@ class Tiff:
             return None
         return cls(data, order, False, struct.unpack_from(order + "I", data, 4)[0])
 
-    def directory(self, offset: int, limit: int) -> tuple[list[Field], int, bool]:
-        """Fields at `offset`, the offset of the next directory (0: none), and whether all is sound.
-
-        Values longer than `limit` bytes are read up to it.
-        """
+    def directory(self, offset: int) -> tuple[list[Field], int, bool]:
+        """Fields at `offset`, the next directory's offset (0: none), and whether all is sound."""
         head, width, code = (8, 20, "Q") if self.big else (2, 12, "H")
         if not 0 < offset <= len(self.data) - head:
             return [], 0, False
@@ -85,11 +94,11 @@ class Tiff:
             at = offset + head + i * width
             if at + width > len(self.data):
                 return fields, 0, False
-            field = self._field(at, limit)
-            if field is None:
+            found = self._field(at)
+            if found is None:
                 sound = False
             else:
-                fields.append(field)
+                fields.append(found)
         at = offset + head + count * width
         size = 8 if self.big else 4
         if at + size > len(self.data):
@@ -97,7 +106,7 @@ class Tiff:
         (following,) = struct.unpack_from(self.order + ("Q" if self.big else "I"), self.data, at)
         return fields, following, sound
 
-    def _field(self, at: int, limit: int) -> Field | None:
+    def _field(self, at: int) -> Field | None:
         inline = 8 if self.big else 4
         tag, kind, count = struct.unpack_from(
             self.order + ("HHQ" if self.big else "HHI"), self.data, at
@@ -111,30 +120,29 @@ class Tiff:
             (place,) = struct.unpack_from(self.order + ("Q" if self.big else "I"), self.data, place)
             if place + size > len(self.data):
                 return None
-        return Field(tag, kind, count, place, self.data[place : place + min(size, limit)], entry)
+        return Field(self.data, tag, kind, count, place, size, entry)
 
     def numbers(self, field: Field) -> tuple[int | float, ...]:
         """Numeric values of a field, rationals as quotients (those over zero left out); else ()."""
         if field.count > _MAX_VALUES:
             return ()
-        size = _BIG_SIZES[field.type]
-        count = min(field.count, len(field.raw) // size)
+        count = field.count
         if field.type in (5, 10):
             code = "I" if field.type == 5 else "i"
-            flat = struct.unpack_from(f"{self.order}{2 * count}{code}", field.raw)
+            flat = struct.unpack_from(f"{self.order}{2 * count}{code}", field.raw())
             return tuple(n / d for n, d in zip(flat[::2], flat[1::2], strict=True) if d)
         code = _CODES.get(field.type) or _BIG_CODES.get(field.type, "")
         if not code:
             return ()
-        return struct.unpack_from(f"{self.order}{count}{code}", field.raw)
+        return struct.unpack_from(f"{self.order}{count}{code}", field.raw())
 
-    def chain(self, limit: int, most: int) -> Iterator[tuple[int, list[Field], bool]]:
+    def chain(self, most: int) -> Iterator[tuple[int, list[Field], bool]]:
         """Directories linked from the header, loops and more than `most` cut off."""
         seen: set[int] = set()
         at = self.first
         while at and at not in seen and len(seen) < most:
             seen.add(at)
-            fields, following, sound = self.directory(at, limit)
+            fields, following, sound = self.directory(at)
             yield at, fields, sound
             at = following
 
@@ -144,8 +152,8 @@ def header(data: bytes, name: str, limits: Limits) -> Header:
     tiff = Tiff.open(data)
     if tiff is None:
         raise MalformedMedia(f"{name}: the TIFF header is broken")
-    # One more than allowed, so that check_frames can tell; values up to a strip table's size.
-    pages = [fields for _, fields, _ in tiff.chain(_TABLE, limits.max_frames + 1)]
+    # One more than allowed, so that check_frames can tell.
+    pages = [fields for _, fields, _ in tiff.chain(limits.max_frames + 1)]
     if not pages or not pages[0]:
         raise MalformedMedia(f"{name}: the TIFF has no readable directory")
     limits.check_frames(len(pages), name)
@@ -160,9 +168,6 @@ def header(data: bytes, name: str, limits: Limits) -> Header:
         frames=len(pages),
         codec=_COMPRESSIONS.get(compression),
     )
-
-
-_TABLE = 64 * 1024 * 1024  # strip tables of the largest files allowed
 
 
 def rebuild(tiff: Tiff, fields: list[Field]) -> bytes:
@@ -183,7 +188,7 @@ def page(data: bytes, number: int) -> bytes:
     """Page `number` of a checked file, rebuilt."""
     tiff = Tiff.open(data)
     assert tiff is not None
-    for index, (_, fields, _) in enumerate(tiff.chain(_TABLE, number + 1)):
+    for index, (_, fields, _) in enumerate(tiff.chain(number + 1)):
         if index == number:
             return rebuild(tiff, fields)
     raise IndexError(number)
@@ -194,7 +199,7 @@ def sizes(data: bytes, limits: Limits) -> list[tuple[int, int]]:
     tiff = Tiff.open(data)
     assert tiff is not None
     found = []
-    for _, fields, _ in tiff.chain(_TABLE, limits.max_frames):
+    for _, fields, _ in tiff.chain(limits.max_frames):
         numbers = {f.tag: tiff.numbers(f) for f in fields if f.tag in (256, 257)}
         found.append((int(numbers[256][0]), int(numbers[257][0])))
     return found
@@ -250,21 +255,26 @@ def _check_strips(tiff: Tiff, first: dict[int, Field], needed: int, where: str) 
     )
     if starts is None:
         raise MalformedMedia(f"{where}: the TIFF names no picture data")
-    offsets = _integers(tiff, starts)
-    lengths = _integers(tiff, counts) if counts else ()
+    offsets = _integers(tiff, starts, where)
+    lengths = _integers(tiff, counts, where) if counts else offsets[:0]
     size = len(tiff.data)
-    if any(o >= size for o in offsets) or any(
-        o + n > size for o, n in zip(offsets, lengths, strict=False)
+    paired = min(len(offsets), len(lengths))
+    ends = offsets[:paired] + lengths[:paired]
+    # Sums wrap around 64 bits, so both parts are compared.
+    if (
+        not len(offsets)
+        or max(offsets) >= size
+        or (paired and max(lengths.max(), ends.max()) > size)
     ):
         raise MalformedMedia(f"{where}: the TIFF is cut off: picture data lie beyond byte {size}")
-    if lengths and sum(lengths) < needed:
+    if paired and int(lengths.sum()) < needed:
         raise MalformedMedia(f"{where}: the TIFF holds fewer picture data than its size calls for")
 
 
-def _integers(tiff: Tiff, field: Field) -> tuple[int, ...]:
-    size = _BIG_SIZES[field.type]
-    code = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(field.type)
+def _integers(tiff: Tiff, field: Field, where: str) -> NDArray[np.uint64]:
+    if field.count > _MAX_STRIPS:
+        raise LimitExceeded(f"{where}: TIFF data in {field.count} pieces")
+    code = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}.get(field.type)
     if code is None:
-        return ()
-    count = len(field.raw) // size
-    return struct.unpack_from(f"{tiff.order}{count}{code}", field.raw)
+        raise MalformedMedia(f"{where}: the TIFF names its picture data in no known way")
+    return np.frombuffer(field.raw(), tiff.order + code).astype(np.uint64)

@@ -11,7 +11,7 @@ from tellsign.media.limits import Limits
 from tellsign.media.metadata import Builder
 from tellsign.types import ByteRange
 
-_MAX_CHUNKS = 20_000
+_MAX_CHUNKS = 5_000
 _PICTURE = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 _ALPHA, _ANIMATED = 0x10, 0x02  # flags of VP8X
 

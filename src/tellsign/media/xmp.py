@@ -17,6 +17,9 @@ _LISTS = (_RDF + "Seq", _RDF + "Bag", _RDF + "Alt")
 # A packet in a JPEG segment is below 64 kB; extended ones carry depth maps of some MB.
 _MAX_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 24
+_MAX_ELEMENTS = 50_000
+# Values are looked up in packets up to this size only: the search is quadratic.
+_PLACED = 256 * 1024
 
 # Keys use these whatever prefix the packet declares; other namespaces keep its own.
 _PREFIXES = {
@@ -46,6 +49,8 @@ _PREFIXES = {
 
 def parse(packet: bytes, offset: int | None, into: Builder) -> None:
     """Collect a packet: "xmp:dc:creator", "xmp:xmpMM:History/stEvt:action", ..."""
+    if not into.begin("XMP"):
+        return
     into.block("xmp", packet)
     if len(packet) > _MAX_BYTES:
         into.problem(f"an XMP packet of {len(packet)} bytes was not read")
@@ -64,13 +69,17 @@ def parse(packet: bytes, offset: int | None, into: Builder) -> None:
 
 def _read(body: bytes, names: dict[str, str]) -> Element:
     root: Element | None = None
+    elements = 0
     events = defusedxml.ElementTree.iterparse(io.BytesIO(body), events=("start", "start-ns"))
     for event, item in events:
         if event == "start-ns":
             prefix, uri = item
             names.setdefault(uri, prefix)
-        elif root is None:
-            root = item
+            continue
+        elements += 1
+        if elements > _MAX_ELEMENTS:
+            raise ValueError("too many elements")
+        root = item if root is None else root
     if root is None:
         raise ValueError("no element")
     return root
@@ -127,6 +136,6 @@ def _join(path: str, name: str) -> str:
 def _place(packet: bytes, text: str, offset: int | None) -> tuple[int | None, int | None]:
     """Where the text stands in the file, when it stands there just once and unescaped."""
     raw = text.encode("utf-8", "replace")
-    if offset is None or len(raw) < 4 or packet.count(raw) != 1:
+    if offset is None or len(packet) > _PLACED or len(raw) < 4 or packet.count(raw) != 1:
         return None, None
     return offset + packet.index(raw), len(raw)
