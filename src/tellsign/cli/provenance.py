@@ -152,11 +152,9 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     yield "File", clean(report.source.name)
     yield "C2PA", str(claims.state)
     yield "", provenance_text(report)
-    if claims.reason:
-        yield "", clean(claims.reason, 1000)
     yield from provenance_rows(claims)
     for status in claims.status:
         if status.kind != "success":
-            yield f"Code ({status.kind})"[:20], clean(status.code)
+            yield f"{status.kind.capitalize()} code", clean(status.code)
     if passed := sum(s.kind == "success" for s in claims.status):
         yield "Checks passed", f"{passed} (all codes: --json)"

@@ -159,6 +159,7 @@ _NAMING: Final = (
     "iptc:credit",
     "iptc:originatingprogram",
 )
+_HIDING: Final = "NovelAI or a Stable Diffusion web UI"  # the programs that hide text in pixels
 _AI_PROPERTIES: Final = ("aisystemused", "aipromptinformation")  # IPTC photo metadata 2025.1
 
 
@@ -180,10 +181,12 @@ def from_metadata(entries: Iterable[Entry]) -> Iterator[GeneratorClaim]:
             yield GeneratorClaim(entry.key, _kept(kind))
 
 
-def from_text(where: str, text: str) -> GeneratorClaim:
-    """The claim in a text that is known to come from a generator (hidden in pixels)."""
+def from_hidden(where: str, text: str | None) -> GeneratorClaim:
+    """The claim in a text hidden in the pixels; None where only its signature could be read."""
+    if text is None:
+        return GeneratorClaim(where, "signature of hidden text; the text is unreadable", _HIDING)
     name = _format_name("png:parameters", text[:_LOOKED_AT])
-    return GeneratorClaim(where, _kept(text), name)
+    return GeneratorClaim(where, _kept(text), name or _HIDING)
 
 
 def named(text: str, *, in_manifest: bool = False) -> str | None:

@@ -32,12 +32,18 @@ def read(media: Media, trust: TrustPolicy = DEFAULT) -> Provenance:
         signer=manifest.signer,
         trust_list=trust.facts,
         digital_source_type=_source_type(manifest, media),
-        generator=next((c for c in claims if c.name), claims[0] if claims else None),
+        generator=_generator(claims),
         claims=claims,
         ingredients=manifest.ingredients,
         actions=manifest.actions,
         reason=manifest.reason,
     )
+
+
+def _generator(claims: tuple[GeneratorClaim, ...]) -> GeneratorClaim | None:
+    """The first claim that names a generator; a declared source type names none."""
+    naming = [c for c in claims if not c.where.lower().endswith("digitalsourcetype")]
+    return next((c for c in naming if c.name), naming[0] if naming else None)
 
 
 def _source_type(manifest: Manifest, media: Media) -> str | None:
@@ -66,9 +72,6 @@ def _from_file(media: Media) -> Iterator[GeneratorClaim]:
         return  # the picture itself is broken; what the metadata claim still stands
     if media.facts.format in _LOSSLESS and (hidden := stealth.find(pixels, alpha)):
         where = f"hidden:{hidden.channel}"
-        if hidden.text is None:
-            yield GeneratorClaim(where, "(signature of hidden text; its content cannot be read)")
-        else:
-            yield generators.from_text(where, hidden.text)
+        yield generators.from_hidden(where, hidden.text)
     if found := watermark.find(pixels):
         yield GeneratorClaim("watermark:dwtDct", watermark.describe(found), found.message.name)
