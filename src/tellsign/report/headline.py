@@ -8,7 +8,6 @@ from typing import Final
 
 from tellsign.report.text import clean
 from tellsign.types import (
-    Abstention,
     Conclusion,
     Failure,
     GeneratorClaim,
@@ -171,8 +170,6 @@ def _no_conclusion(conclusions: Sequence[Conclusion], outcomes: Sequence[Outcome
         return "no conclusion: every detector failed"
     if not conclusions:
         return "no conclusion: none was asked for"
-    if not any(c.used for c in conclusions) and all(isinstance(o, Abstention) for o in outcomes):
-        return f"no conclusion on {_topics(conclusions)}: no detector could speak"
     clauses = [_weak_clause(c) for c in conclusions if c.used]
     rest = [c for c in conclusions if not c.used]
     uncalibrated = [c for c in rest if _uncalibrated(c)]

@@ -11,7 +11,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,17 +95,21 @@ def indices(shown: Map, shape: tuple[int, int], side: int = SIDE, *, hatch: bool
         The size of `fit(shape, side)`, so that it lies exactly over the reduced picture.
     """
     height, width = fit(shape, side)
-    rows = ((np.arange(height) + 0.5) * shape[0] / height / shown.stride).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * shape[1] / width / shown.stride).astype(np.intp)
-    inside = (rows < shown.values.shape[0])[:, None] & (columns < shown.values.shape[1])[None, :]
+    rows = _cells(np.arange(height) + 0.5, shape[0] / height, shown)
+    columns = _cells(np.arange(width) + 0.5, shape[1] / width, shown)
+    rows, columns = rows[rows < shown.values.shape[0]], columns[columns < shown.values.shape[1]]
     out = np.full((height, width), _CLEAR, np.uint8)
     valid = np.zeros((height, width), bool)
-    if inside.any():
-        rows, columns = rows[inside.any(1)], columns[inside.any(0)]
-        values = _sampled(shown, rows, columns)
-        block = (slice(len(rows)), slice(len(columns)))
-        valid[block] = shown.valid[np.ix_(rows, columns)]
-        out[block] = _coloured(values, shown)
+    if rows.size and columns.size:
+        cells = np.ix_(rows, columns)
+        values, speaks = shown.values[cells], shown.valid[cells]
+        step = max(shape[0] / height, shape[1] / width)
+        if shown.kind is not MapKind.SCORE and step > shown.stride:
+            values = _largest(shown, shape, (height, width))[: len(rows), : len(columns)]
+            speaks = speaks | (values > 0)
+        covered = (slice(len(rows)), slice(len(columns)))
+        valid[covered] = speaks
+        out[covered] = _coloured(values, shown)
     out[~valid] = _CLEAR
     if hatch:
         lines = np.add.outer(np.arange(height), np.arange(width)) % _HATCH_PERIOD < _HATCH_WIDTH
@@ -113,17 +117,19 @@ def indices(shown: Map, shape: tuple[int, int], side: int = SIDE, *, hatch: bool
     return out
 
 
-def _sampled(shown: Map, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
-    if shown.kind is MapKind.SCORE:
-        return shown.values[np.ix_(rows, columns)]
-    # A region thinner than one pixel of the reduced picture must not vanish: take the largest
-    # value of each block, which begins at its first cell and ends before the next block's.
+def _cells(places: NDArray[np.floating[Any]], step: float, shown: Map) -> NDArray[np.intp]:
+    """Cells of the map below places of the reduced picture, which has `step` pixels for one."""
+    return (places * step / shown.stride).astype(np.intp)
+
+
+def _largest(shown: Map, shape: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Largest valid value below each pixel of the reduced picture: thin regions must not vanish."""
     values = np.where(shown.valid, shown.values, np.float32(0))
-    values = values[: rows[-1] + 1, : columns[-1] + 1]
-    reduced: NDArray[np.float32] = np.maximum.reduceat(
-        np.maximum.reduceat(values, rows, axis=0), columns, axis=1
-    )
-    return reduced
+    for axis in (0, 1):
+        starts = _cells(np.arange(size[axis]) + 0.0, shape[axis] / size[axis], shown)
+        starts = starts[starts < values.shape[axis]]
+        values = np.maximum.reduceat(values, starts, axis=axis)
+    return values
 
 
 def _coloured(values: NDArray[np.float32], shown: Map) -> Pixels:

@@ -236,11 +236,7 @@ class _Parts:
         for finding in evidence.findings:
             place = self.exhibit.place_of(finding)
             label = f"[{place.number}] " if place and self.exhibit.pixels is not None else ""
-            details = "; ".join(
-                x
-                for x in (wording.region_text(finding.where), wording.values_text(finding.values))
-                if x
-            )
+            details = wording.finding_details(finding)
             lines.append(self.text(f"{label}{wording.finding_text(finding)}"))
             if details:
                 lines.append(self.text(details, "soft"))

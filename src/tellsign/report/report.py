@@ -21,7 +21,6 @@ from tellsign.report.text import clean
 from tellsign.types import (
     Abstention,
     Box,
-    ByteRange,
     Calibrated,
     Conclusion,
     Evidence,
@@ -130,8 +129,7 @@ def region_dict(where: Region | None) -> Json | None:
             return {"kind": "polygon", "points": [[number(x), number(y)] for x, y in points]}
         case TimeSpan(start, end):
             return {"kind": "time", "start": number(start), "end": number(end)}
-        case ByteRange(offset, length):
-            return {"kind": "bytes", "offset": int(offset), "length": int(length)}
+    return {"kind": "bytes", "offset": int(where.offset), "length": int(where.length)}
 
 
 def _text(value: str | None, limit: int = NAME) -> str | None:

@@ -151,8 +151,7 @@ def _evidence(
     if calibrated or evidence.question in CONCLUDED:
         lines.append(_text(wording.llr_text(calibrated)))
     for finding in evidence.findings:
-        places = (wording.region_text(finding.where), wording.values_text(finding.values))
-        details = "; ".join(x for x in places if x)
+        details = wording.finding_details(finding)
         found = _text(wording.finding_text(finding), (f"\n{details}" if details else "", "dim"))
         lines.append(_item("!" if evidence.question in CONCLUDED else "-", found))
     if not evidence.findings:

@@ -20,10 +20,10 @@ from tellsign.report.wording import (
     NOT_TAMPERING,
     TEXTURE,
     detector_name,
+    finding_details,
     finding_text,
     map_text,
     region_text,
-    values_text,
 )
 from tellsign.types import Box, Evidence, Finding, Map, MapKind, Polygon, Report
 
@@ -261,7 +261,7 @@ def number(place: Place) -> Html:
 def finding_item(exhibit: Exhibit, finding: Finding) -> Html:
     """One finding below its detector."""
     place = exhibit.place_of(finding) if exhibit.pixels is not None else None
-    details = "; ".join(x for x in (region_text(finding.where), values_text(finding.values)) if x)
+    details = finding_details(finding)
     return tag(
         "li",
         tag("p", number(place) if place else None, finding_text(finding)),

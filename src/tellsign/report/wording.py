@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +25,6 @@ from tellsign.types import (
     CONCLUDED,
     Abstention,
     Box,
-    ByteRange,
     Calibrated,
     Conclusion,
     Evidence,
@@ -67,7 +66,8 @@ VIEWS: Final = (
 UNCALIBRATED: Final = "uncalibrated, not used in the conclusion"
 NO_CONCLUSION: Final = "No conclusion"
 HISTORY: Final = (
-    "A description of the file's past. It is no sign of alteration, and no conclusion is drawn."
+    "A description of the file's past. It does not speak for alteration, "
+    "and no conclusion is drawn."
 )
 CLAIMS: Final = "Claims of the file are shown beside the conclusions and never enter them."
 REPEAT: Final = (
@@ -239,8 +239,7 @@ def region_text(where: Region | None) -> str:
             )
         case TimeSpan(start, end):
             return f"{start:.2f} s to {end:.2f} s"
-        case ByteRange(offset, length):
-            return f"bytes {offset} to {offset + length}"
+    return f"bytes {where.offset} to {where.offset + where.length}"
 
 
 def values_text(values: Mapping[str, Scalar]) -> str:
@@ -250,6 +249,12 @@ def values_text(values: Mapping[str, Scalar]) -> str:
         shown = clean(value, NAME) if isinstance(value, str) else f"{number(value):g}"
         parts.append(f"{clean(name, NAME)} = {shown}")
     return ", ".join(parts)
+
+
+def finding_details(finding: Finding) -> str:
+    """Where, and what was measured; "" where neither is known."""
+    parts = (region_text(finding.where), values_text(finding.values))
+    return "; ".join(part for part in parts if part)
 
 
 def finding_text(finding: Finding) -> str:
@@ -355,6 +360,8 @@ def _trust_text(claims: Provenance) -> str:
 def provenance_rows(claims: Provenance) -> Iterator[tuple[str, str]]:
     """(label, value) of every claim, status codes aside."""
     signer, trust = claims.signer, claims.trust_list
+    if claims.reason:
+        yield "Note", clean(claims.reason, SENTENCE)
     if signer:
         if signer.signed:
             yield "Signed", clean(signer.signed)
@@ -370,6 +377,8 @@ def provenance_rows(claims: Provenance) -> Iterator[tuple[str, str]]:
         declared = clean(claims.digital_source_type, SENTENCE)
         yield "Declared source", f"The file states that {plain} ({declared})" if plain else declared
     for claim in claims.claims or ((claims.generator,) if claims.generator else ()):
+        if claim.where.lower().endswith("digitalsourcetype"):
+            continue  # names no generator; the row above has it
         verb = "A watermark names" if claim.where.startswith("watermark:") else "The file names"
         stated = f"{verb} {generator_name(claim)} ({clean(claim.where)})"
         yield "Stated generator", stated if not claim.name else f"{stated}: {_quote(claim.text)}"
@@ -458,8 +467,3 @@ def used_text(conclusion: Conclusion, titles: Mapping[str, str]) -> str:
     """Which detectors entered a conclusion, and which did not and why."""
     used = ", ".join(detector_name(n, titles) for n in conclusion.used)
     return f"Rests on: {used}." if used else ""
-
-
-def unused_text(reasons: Sequence[tuple[str, str]], titles: Mapping[str, str]) -> str:
-    listed = "; ".join(f"{detector_name(n, titles)} ({clean(r)})" for n, r in reasons)
-    return f"Not used: {listed}." if listed else ""
