@@ -120,6 +120,11 @@ def test_the_page_says_everything_that_the_report_says() -> None:
         assert expected in said, expected
 
 
+def test_blind_spots_are_there_for_findings_too() -> None:
+    said = words(rendered(spliced()))
+    assert "What this method cannot see Never-compressed pictures; pastes aligned" in said
+
+
 def test_questions_without_a_conclusion_are_named() -> None:
     said = words(rendered(generated()))
     unsaid = said[said.index("What could not be said, and why") :]

@@ -9,7 +9,7 @@ from report_examples import BLIND_SPOTS, TITLES, picture, score_map, spliced
 
 from tellsign.errors import MissingExtra
 from tellsign.report import pdf
-from tellsign.types import Evidence, MapKind, Report
+from tellsign.types import Evidence, Finding, MapKind, Report
 
 pytest.importorskip("reportlab")
 
@@ -98,6 +98,15 @@ def test_more_maps_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = replace(outcome, maps=(score_map(), empty))
     said = words(replace(report, outcomes=(changed,)), monkeypatch)
     assert "No region found." in said
+
+
+def test_a_finding_without_details(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = spliced()
+    outcome = report.outcomes[0]
+    assert isinstance(outcome, Evidence)
+    bare = replace(outcome, findings=(Finding("a.b", "Something is so."),))
+    said = words(replace(report, outcomes=(bare,)), monkeypatch)
+    assert "Something is so (a.b).\nBlocks whose JPEG grid differs" in said
 
 
 def test_letters_beyond_the_fonts_are_code_points() -> None:

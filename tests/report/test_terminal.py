@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from report_examples import BLIND_SPOTS, EXAMPLES, TITLES, hostile, pristine, spliced
 from rich.console import Console
 
 from tellsign.report import terminal
-from tellsign.types import Report
+from tellsign.types import CONCLUDED, Provenance, ProvenanceState, Report, StatusCode
 
 
 def shown(report: Report, **options: object) -> str:
@@ -68,11 +69,18 @@ def test_a_detector_without_documentation_still_names_its_limits() -> None:
     assert "jpeg grid zero" in out.getvalue()
 
 
-def test_history_is_not_uncalibrated_and_no_alarm() -> None:
+def test_history_is_not_called_uncalibrated() -> None:
     text = shown(spliced())
     history = text[text.index("HOW WAS THE FILE PROCESSED?") : text.index("WHAT COULD NOT")]
     assert "uncalibrated" not in history
-    assert "!" not in history
+
+
+def test_repeated_status_codes_are_counted_in_order() -> None:
+    codes = ("a.match", "a.match", "b.mismatch", "a.match")
+    status = tuple(StatusCode(c, "success", None) for c in codes)
+    claims = Provenance(ProvenanceState.INVALID, status)
+    said = flat(shown(replace(pristine(), provenance=claims)))
+    assert "success a.match (2 times) success b.mismatch success a.match" in said
 
 
 def test_an_encoding_without_the_characters_gets_replacements() -> None:
@@ -83,6 +91,12 @@ def test_an_encoding_without_the_characters_gets_replacements() -> None:
     text = raw.getvalue().decode("ascii")
     assert "Z?rich ??" in text
     assert "Provenance: valid" in text
+
+
+def test_nothing_is_left_open_when_every_question_has_a_conclusion() -> None:
+    report = spliced()
+    answered = [replace(report.conclusions[1], question=q) for q in CONCLUDED]
+    assert "WHAT COULD NOT BE SAID" not in shown(replace(report, conclusions=tuple(answered)))
 
 
 def test_markup_is_text() -> None:

@@ -12,6 +12,8 @@ from tellsign.report import headline, wording
 from tellsign.types import (
     Box,
     ByteRange,
+    CameraFacts,
+    Evidence,
     GeneratorClaim,
     JpegFacts,
     Polygon,
@@ -99,6 +101,14 @@ def test_claims_are_claims() -> None:
     assert rows == {"Declared source": camera}
 
 
+def test_a_note_is_shown_and_a_source_type_names_no_generator() -> None:
+    declared = GeneratorClaim(
+        "c2pa:digitalSourceType", "http://example.org/trainedAlgorithmicMedia"
+    )
+    claims = Provenance(ProvenanceState.ABSENT, claims=(declared,), reason="Remote manifest.")
+    assert dict(wording.provenance_rows(claims)) == {"Note": "Remote manifest."}
+
+
 def test_supported_questions_come_first() -> None:
     order = [s.question for s in wording.sections(spliced())]
     assert order == [Question.MANIPULATED, Question.SYNTHETIC, Question.FACE, Question.PROCESSED]
@@ -155,6 +165,9 @@ def test_facts_of_the_file() -> None:
     bare = dict(wording.media_rows(replace(report, media=media(camera=None, duration=1.0))))
     assert "Stated camera" not in bare
     assert bare["Duration"] == "1 s"
+    silent = CameraFacts(None, None, None, None)
+    unnamed = dict(wording.media_rows(replace(report, media=media(camera=silent))))
+    assert "Stated camera" not in unnamed
 
 
 def test_an_unhashed_source_has_no_hash_to_show() -> None:
@@ -178,6 +191,19 @@ def test_a_conclusion_names_what_it_rests_on() -> None:
         "Rests on: JPEG grid origin from DCT zeros (ZERO), Copied regions."
     )
     assert wording.used_text(spliced().conclusions[0], TITLES) == ""
+
+
+def test_limits_are_named_wherever_nothing_was_found() -> None:
+    spots = {"jpeg_grid_zero": "Flat pictures."}
+    alarm = spliced().outcomes[0]
+    silent = pristine().outcomes[0]
+    assert isinstance(alarm, Evidence)
+    assert isinstance(silent, Evidence)
+    described = replace(alarm, score=0.0)
+    assert wording.limits_text(alarm, spots) == ""
+    assert wording.limits_text(silent, spots) == "No finding. It cannot see: Flat pictures."
+    assert wording.limits_text(described, spots) == "It cannot see: Flat pictures."
+    assert wording.limits_text(described, {}) == wording.UNDOCUMENTED
 
 
 def test_one_detector_is_singular() -> None:

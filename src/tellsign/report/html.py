@@ -136,7 +136,9 @@ def _value(label: str, value: str) -> Html:
 
 
 def _footer() -> Html:
-    said = "Conclusions state support for a proposition. They are not a probability and no verdict."
+    said = (
+        "Conclusions state support for a proposition. They are neither a probability nor a verdict."
+    )
     return tag("footer", tag("p", said))
 
 
@@ -265,9 +267,8 @@ def _card(
         if described or calibrated
         else None,
         viewer.gauge(calibrated.llr, calibrated.interval, policy) if calibrated else None,
-        tag("ol", *findings, class_="findings")
-        if findings
-        else tag("p", wording.found_nothing(evidence, blind_spots)),
+        tag("ol", *findings, class_="findings") if findings else None,
+        _limits(evidence, blind_spots),
     ]
     body: Html = join(text)
     if figures:
@@ -283,6 +284,15 @@ def _card(
         body,
         class_="card evidence",
     )
+
+
+def _limits(evidence: Evidence, blind_spots: Mapping[str, str]) -> Html | None:
+    limits = wording.limits_text(evidence, blind_spots)
+    if limits:
+        return tag("p", limits)
+    spots = wording.blind_spots_text(evidence, blind_spots)
+    summary = tag("summary", "What this method cannot see")
+    return tag("details", summary, tag("p", spots, class_="soft")) if spots else None
 
 
 def _refusals(section: Section, titles: Mapping[str, str]) -> Html | None:

@@ -240,8 +240,9 @@ class _Parts:
             lines.append(self.text(f"{label}{wording.finding_text(finding)}"))
             if details:
                 lines.append(self.text(details, "soft"))
-        if not evidence.findings:
-            lines.append(self.text(wording.found_nothing(evidence, self.blind_spots)))
+        limits = wording.limits_text(evidence, self.blind_spots)
+        if limits:
+            lines.append(self.text(limits))
         maps = [self.map(x) for x in self.exhibit.layers if x.evidence is evidence]
         yield KeepTogether([*lines, *maps[:1]])
         yield from maps[1:]

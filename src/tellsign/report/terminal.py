@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from tellsign.report import wording
@@ -113,9 +114,10 @@ def _provenance(report: Report) -> RenderableType:
     rows = list(wording.provenance_rows(claims))
     if rows:
         parts.append(_rows(iter(rows)))
-    for status in claims.status:
-        style = "red" if status.kind == "failure" else "default"
-        parts.append(_text(f"{status.kind:<13} ", (clean(status.code), style)))
+    for (kind, code), same in groupby(claims.status, lambda s: (s.kind, clean(s.code))):
+        style = "red" if kind == "failure" else "default"
+        times = len(list(same))
+        parts.append(_text(f"{kind:<13} ", (code, style), f" ({times} times)" if times > 1 else ""))
     title = _text("Provenance: ", (state, _STYLES[state]))
     return Panel(Group(*parts), title=title, title_align="left", padding=(0, 1))
 
@@ -153,9 +155,10 @@ def _evidence(
     for finding in evidence.findings:
         details = wording.finding_details(finding)
         found = _text(wording.finding_text(finding), (f"\n{details}" if details else "", "dim"))
-        lines.append(_item("!" if evidence.question in CONCLUDED else "-", found))
-    if not evidence.findings:
-        lines.append(_text(wording.found_nothing(evidence, blind_spots)))
+        lines.append(_item("-", found))
+    limits = wording.limits_text(evidence, blind_spots)
+    if limits:
+        lines.append(_text(limits))
     return _item("*", Group(*lines))
 
 

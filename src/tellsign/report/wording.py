@@ -64,6 +64,7 @@ VIEWS: Final = (
     "conclusion, and differences in them have many harmless causes."
 )
 UNCALIBRATED: Final = "uncalibrated, not used in the conclusion"
+UNDOCUMENTED: Final = "What it cannot see is in its documentation."
 NO_CONCLUSION: Final = "No conclusion"
 HISTORY: Final = (
     "A description of the file's past. It does not speak for alteration, "
@@ -316,11 +317,20 @@ def coded(text: str, code: str) -> str:
     return f"{clean(text, SENTENCE).rstrip('.')} ({clean(code, NAME)})."
 
 
-def found_nothing(evidence: Evidence, blind_spots: Mapping[str, str]) -> str:
-    """For evidence without findings: what the method cannot see; "nothing" is never said alone."""
-    spots = prose(blind_spots.get(evidence.origin.detector, ""))
-    cannot = f" It cannot see: {spots}" if spots else " What it cannot see is in its documentation."
-    return f"No finding.{cannot}"
+def limits_text(evidence: Evidence, blind_spots: Mapping[str, str]) -> str:
+    """What the method cannot see, where it found nothing; "nothing" is never said alone.
+
+    A score of zero or less with findings describes what was looked at, and found nothing either.
+    """
+    if evidence.findings and evidence.score > 0:
+        return ""
+    nothing = "" if evidence.findings else "No finding. "
+    spots = blind_spots_text(evidence, blind_spots)
+    return nothing + (f"It cannot see: {spots}" if spots else UNDOCUMENTED)
+
+
+def blind_spots_text(evidence: Evidence, blind_spots: Mapping[str, str]) -> str:
+    return prose(blind_spots.get(evidence.origin.detector, ""))
 
 
 # --- provenance ----------------------------------------------------------------------------------
@@ -367,7 +377,7 @@ def provenance_rows(claims: Provenance) -> Iterator[tuple[str, str]]:
             yield "Signed", clean(signer.signed)
         if signer.certificate_sha256:
             yield "Certificate", f"sha256 {clean(signer.certificate_sha256)}"
-    if trust:
+    if trust and claims.state is not ProvenanceState.ABSENT:
         yield (
             "Trust list",
             f"{clean(trust.name)}, {clean(trust.date)}, sha256 {clean(trust.sha256)}",
