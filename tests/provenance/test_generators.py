@@ -55,6 +55,7 @@ CLAIMS = [
     ("exif:UserComment", '{"use_stable_diffusion_model": "sd-v1-4"}', "Easy Diffusion"),
     ("xmp:exif:UserComment", DRAW_THINGS, "Draw Things"),
     ("xmp:xmp:CreatorTool", "Draw Things", "Draw Things"),
+    ("exif:UserComment", "{4: {inputs: {ckpt_name: x}, class_type: CheckpointLoader}}", "ComfyUI"),
     ("png:generation_data", '{"models": [], "prompt": "x"}', "Tensor.Art"),
     ("png:Description", MIDJOURNEY, "Midjourney"),
     ("xmp:dc:description[x-default]", MIDJOURNEY, "Midjourney"),
@@ -205,8 +206,9 @@ def test_a_broken_picture_keeps_its_metadata_claims(monkeypatch: pytest.MonkeyPa
     def broken(self: Media) -> None:
         raise MalformedMedia("the pixels cannot be decoded")
 
+    media = opened(png(plain(64, 64), parameters=A1111))
     monkeypatch.setattr(Media, "pixels", property(broken))
-    claims = read(png(plain(64, 64), parameters=A1111))
+    claims = provenance.read(media)
     assert claims.claims == (GeneratorClaim("png:parameters", A1111, WEB_UI),)
 
 

@@ -113,7 +113,7 @@ _FORMATS: Final = (
     ),
     _Format("ComfyUI", ("png:prompt", "exif:model"), (r'"class_type"\s*:', r'"inputs"\s*:')),
     _Format("ComfyUI", ("png:workflow", "exif:make"), (r'"nodes"\s*:', r'"(?:last_)?link')),
-    _Format("ComfyUI", _FREE_TEXT, (r'"class_type"\s*:', r'"inputs"\s*:')),
+    _Format("ComfyUI", _FREE_TEXT, (r'\bclass_type"?\s*:', r'\binputs"?\s*:')),
     _Format("InvokeAI", ("png:invokeai_metadata", "png:invokeai_graph", "png:invokeai_workflow")),
     _Format("InvokeAI", ("png:sd-metadata",), (r'"(?:image|app_id|model_weights)"\s*:',)),
     _Format("InvokeAI", ("png:dream",), (r"\s-(?:s ?\d|S ?\d|C ?\d|W ?\d)",)),
