@@ -14,8 +14,9 @@ from tellsign.cli.selection import build_plan, selection_options
 from tellsign.errors import EXIT_INPUT, InputError, UsageError
 
 if TYPE_CHECKING:
+    from tellsign.media.media import Media
     from tellsign.plan import Plan
-    from tellsign.types import Report, Source, Unopened
+    from tellsign.types import Map, Report, Source, Unopened
 
 
 @click.command(help="Examine pictures and report the evidence.")
@@ -119,29 +120,31 @@ class Outputs:
     def _page(self, report: Report, source: Source | Unopened) -> bytes:
         from tellsign.report import html
 
-        picture, views = _picture_and_views(report, source, self.plan)
+        media = _media(report, source, self.plan)
         page = html.render(
             report,
-            picture,
-            views,
+            media.pixels if media else None,
+            _views(media) if media else {},
             self.blind_spots,
             titles=self.titles,
             policy=self.plan.policy,
             command=self.command,
+            upright=True,
         )
         return page.encode("utf-8")
 
     def _document(self, report: Report, source: Source | Unopened) -> bytes:
         from tellsign.report import pdf
 
-        picture, _ = _picture_and_views(report, source, self.plan)
+        media = _media(report, source, self.plan)
         return pdf.render(
             report,
-            picture,
+            media.pixels if media else None,
             self.blind_spots,
             titles=self.titles,
             policy=self.plan.policy,
             command=self.command,
+            upright=True,
         )
 
     def _target(self, given: str, report: Report, number: int, suffix: str) -> Path:
@@ -163,14 +166,23 @@ class Outputs:
             raise UsageError(f"{target} cannot be written: {error.strerror}") from error
 
 
-def _picture_and_views(report: Report, source: Source | Unopened, plan: Plan) -> tuple:  # type: ignore[type-arg]
-    """The pixels and the views that are no evidence; nothing for a source that was not read."""
+def _media(report: Report, source: Source | Unopened, plan: Plan) -> Media | None:
+    """The picture once more, for the renderings that show it; None where it was not read."""
     from tellsign.media import open_media
-    from tellsign.signal.views import error_level, ghosts
     from tellsign.types import Source
 
     if report.media is None or not isinstance(source, Source):
-        return None, {}
-    media = open_media(source, plan.policy.limits)
-    views = {"Error level analysis": error_level(media), "JPEG ghosts": ghosts(media)}
-    return media.pixels, {name: view for name, view in views.items() if view is not None}
+        return None
+    return open_media(source, plan.policy.limits)
+
+
+def _views(media: Media) -> dict[str, Map]:
+    """What people are used to look at; never evidence."""
+    from tellsign.signal.views import error_level, ghosts
+
+    quality, residual = ghosts(media.luma)
+    return {
+        "Error level analysis": error_level(media.pixels),
+        "JPEG ghosts: quality of the last save": quality,
+        "JPEG ghosts: residual at that quality": residual,
+    }
