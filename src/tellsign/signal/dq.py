@@ -15,7 +15,6 @@ All logarithms here are natural.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -28,9 +27,6 @@ from tellsign.signal.dct import Shift, ijg_table, zigzag
 REACH = 1100  # largest orthonormal 8x8 coefficient of 8-bit pixels, with room for ringing
 FREQUENCIES = zigzag()[:15]  # Bianchi & Piva 2012, section V: more add noise only
 FLOOR = 0.02  # share of each model lent to the other: bounds what one coefficient can say
-# IJG qualities of an earlier compression that are tried. Several share their first 15 steps (75
-# and 74); the first and therefore higher one is named.
-QUALITIES = np.arange(98, 19, -1)
 LARGEST_STEP = 64  # former steps tried; covers the first 15 frequencies at quality 20 (60)
 MAX_BLOCKS = 12_288  # blocks that models are fitted on: 0.8 megapixels, spread over the picture
 
@@ -125,11 +121,19 @@ def fit_share(
     return share, np.log1p(share[:, None] * relative) @ counts
 
 
-@cache
-def family() -> NDArray[np.int64]:
-    """(qualities, frequencies): former steps of the IJG tables, for the first frequencies."""
+def _distinct() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     u, v = np.array(FREQUENCIES).T
-    return np.stack([ijg_table(int(q))[u, v] for q in QUALITIES])
+    tried = np.arange(20, 99)
+    tables, group = np.unique(
+        np.stack([ijg_table(int(q))[u, v] for q in tried]), axis=0, return_inverse=True
+    )
+    names = [tried[group == g] for g in range(len(tables))]
+    return np.array([alike[len(alike) // 2] for alike in names]), tables
+
+
+# IJG qualities of an earlier compression that are tried, and their steps (qualities, frequencies).
+# Where several share the first 15 steps (49, 50 and 51; 74 and 75) the middle one stands for all.
+QUALITIES, FAMILY = _distinct()
 
 
 def bands(down: int, across: int, rows: int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tellsign.signal.dct import coefficients_at
 from tellsign.signal.dq import (
+    FAMILY,
     FLOOR,
     FREQUENCIES,
     LARGEST_STEP,
@@ -23,7 +24,6 @@ from tellsign.signal.dq import (
     bands,
     corners,
     disturbed_below,
-    family,
     fit_share,
     pixel_rows,
     prior,
@@ -121,7 +121,7 @@ def choose_table(gains: NDArray[np.float64]) -> tuple[int, tuple[int, ...], floa
     64 steps. The bound on false alarms is Markov's for a likelihood ratio, times the choices.
     """
     each = np.arange(len(gains))
-    tables = np.minimum(family(), LARGEST_STEP)
+    tables = np.minimum(FAMILY, LARGEST_STEP)
     totals = gains[each, tables - 1].sum(axis=1)
     best = int(totals.argmax())
     freedom = float(np.log(LARGEST_STEP))

@@ -18,6 +18,7 @@ from scipy.ndimage import binary_erosion
 
 from tellsign.signal.dct import BLOCK, Shift, coefficients_at, cosines, spread_of_errors
 from tellsign.signal.dq import (
+    FAMILY,
     FLOOR,
     FREQUENCIES,
     QUALITIES,
@@ -27,7 +28,6 @@ from tellsign.signal.dq import (
     bands,
     corners,
     disturbed_below,
-    family,
     pixel_rows,
     prior,
 )
@@ -101,7 +101,7 @@ def find_shift(
     total: NDArray[np.float64] | float = 0.0
     used = np.zeros(len(QUALITIES))
     for i, (u, v) in enumerate(FREQUENCIES):
-        steps = family()[:, i]
+        steps = FAMILY[:, i]
         histograms = polyphase_histograms(pixels, windows, tiles, parts, (u, v))
         different, place = np.unique(steps, return_inverse=True)
         phase = 2 * np.pi * np.arange(histograms.shape[-1])[:, None] / different
@@ -206,7 +206,7 @@ def shifted_trace(
     down, across = coefficients.shape[:2]
     rows = bands(down, across, 4)
     found = find_shift(pixels[pixel_rows(rows)], corners(usable[rows]), table)
-    shift, steps = found.shift, family()[found.quality_at]
+    shift, steps = found.shift, FAMILY[found.quality_at]
     loglik = file_grid(
         cell_loglik(pixels, coefficients, table, shift, steps), shift, (down, across)
     )

@@ -122,6 +122,7 @@ def resaved(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     colour = pixels.ndim == 3
     _, data = cv2.imencode(".jpg", pixels[..., ::-1] if colour else pixels, options)
     again = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+    assert again is not None  # just encoded
     return np.ascontiguousarray(again[..., ::-1] if colour else again, np.uint8)
 
 

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 BLOCK = 8
 # Decades below which no finding is made: as much came from pictures without a paste (see Score).
-SPURIOUS = 30.0
+SPURIOUS = {"aligned": 30.0, "shifted": 15.0}
+WHOLE = 0.9  # share of the picture from which "the whole picture" is said
 
 
 @detector(
@@ -79,25 +80,22 @@ class DoubleQuantisation(Detector):
         return obstacle(media)
 
     def examine(self, media: Media) -> Evidence:
-        from tellsign.signal.jpeg_traces import Untraceable, traces, unclipped
+        from tellsign.signal.jpeg_traces import Untraceable, traces
 
         try:
             found = traces(media)
         except Untraceable as reason:
             raise Abstain(reason.code) from reason
-        usable = unclipped(media.pixels)
         aligned, shifted = (Reading.of(trace) for trace in found)
         best = max((aligned, shifted), key=lambda r: r.score)
-        suspicion = sum(
-            (r.suspicion for r in (aligned, shifted) if r.score > 0),
-            np.zeros(usable.shape, np.float32),
-        )
+        established = [r for r in (aligned, shifted) if r.score > 0]
+        suspicion = sum((r.suspicion for r in established), np.zeros_like(aligned.mean))
         return self.evidence(
             best.score,
             maps=[
-                block_map(suspicion, usable, media.shape, COMBINED),
-                block_map(aligned.loglik, usable, media.shape, CARRIES.format("the same")),
-                block_map(shifted.loglik, usable, media.shape, CARRIES.format("a shifted")),
+                block_map(suspicion, aligned.speaks | shifted.speaks, media.shape, COMBINED),
+                block_map(aligned.mean, aligned.speaks, media.shape, CARRIES.format("the same")),
+                block_map(shifted.mean, shifted.speaks, media.shape, CARRIES.format("a shifted")),
             ],
             findings=[f for r in (aligned, shifted) for f in r.findings()],
         )
@@ -120,7 +118,8 @@ class Reading:
     trace: Trace
     carrying: Window
     lacking: Window
-    loglik: NDArray[np.float32]  # decades, mean over 3x3 blocks
+    mean: NDArray[np.float32]  # decades, over those of 3x3 blocks that can tell
+    speaks: NDArray[np.bool_]  # where at least one of them can
 
     @classmethod
     def of(cls, trace: Trace) -> Reading:
@@ -128,9 +127,11 @@ class Reading:
 
         from tellsign.signal.block_scan import carrier
 
-        decades = trace.loglik / np.float32(np.log(10))
-        smooth = uniform_filter(decades, 3, mode="nearest")
-        return cls(trace, carrier(trace.loglik), carrier(-trace.loglik), smooth)
+        tell = uniform_filter((trace.loglik != 0).astype(np.float64), 3, mode="nearest")
+        decades = uniform_filter(trace.loglik / np.log(10), 3, mode="nearest")
+        speaks = tell > 1e-6
+        mean = np.where(speaks, decades / np.maximum(tell, 1 / 9), 0).astype(np.float32)
+        return cls(trace, carrier(trace.loglik), carrier(-trace.loglik), mean, speaks)
 
     @property
     def score(self) -> float:
@@ -142,10 +143,11 @@ class Reading:
 
     @property
     def suspicion(self) -> NDArray[np.float32]:
-        return -self.loglik if self.mostly_carried else self.loglik
+        return -self.mean if self.mostly_carried else self.mean
 
     def findings(self) -> list[Finding]:
-        if min(self.trace.existence, self.carrying.decades) < SPURIOUS:
+        spurious = SPURIOUS[self.trace.kind]
+        if min(self.trace.existence, self.carrying.decades) < spurious:
             return []
         dy, dx = self.trace.shift
         grid = "on the same grid" if (dy, dx) == (0, 0) else f"on a grid shifted by ({dx}, {dy})"
@@ -157,7 +159,9 @@ class Reading:
             "shift_y": dy,
             "share_carrying": round(self.trace.share, 3),
         }
-        if self.lacking.decades < SPURIOUS:
+        if self.lacking.decades < spurious:
+            if self.trace.share < WHOLE:
+                return []
             text = f"The whole picture shows the trace of {former}; that alone is no alteration."
             return [Finding("jpeg.dq.whole", text, None, values)]
         where = self.region()
