@@ -24,10 +24,13 @@ from tellsign.media.quiet import quietly
 
 # libjpeg: JPEG_MAX_DIMENSION.
 _MAX_SIDE = 65_500
-# Every scan of a progressive picture walks all blocks of its components; some ten scans are usual.
-_MAX_VISITS = 100_000_000
+# Every scan of a progressive picture walks all blocks of its components: 17 million for
+# 100 megapixels of 4:2:2 in the usual ten scans.
+_MAX_VISITS = 32_000_000
+# libjpeg and the views each hold all of them, 2 x 400 MB: 100 megapixels of 4:2:2, 66 of 4:4:4.
+_MAX_COEFFICIENTS = 200_000_000
 # Bytes after the last coded block that are still taken for padding by an encoder.
-_PADDING = 16
+_PADDING = 4
 
 # jerror.h of libjpeg 6b; the warnings that a stream of checked segments can still cause.
 _WARNING = re.compile(
@@ -55,11 +58,22 @@ def check_work(structure: JpegStructure, name: str) -> None:
     visits = sum(_blocks(structure, scan) for scan in structure.scans)
     if max(structure.width, structure.height) > _MAX_SIDE:
         raise LimitExceeded(f"{name}: JPEG longer than {_MAX_SIDE} pixels a side")
+    if coefficients(structure) > _MAX_COEFFICIENTS:
+        raise LimitExceeded(
+            f"{name}: {structure.width} x {structure.height} pixels of {structure.subsampling}"
+            f" JPEG hold more than {_MAX_COEFFICIENTS} coefficients"
+        )
     if visits > _MAX_VISITS:
         raise LimitExceeded(
             f"{name}: {len(structure.scans)} JPEG scans need {visits} blocks to be decoded,"
             f" over the limit of {_MAX_VISITS}"
         )
+
+
+def coefficients(structure: JpegStructure) -> int:
+    """Number of coefficients of all components."""
+    sizes = [structure.frame.blocks(c) for c in structure.frame.components]
+    return 64 * sum(down * across for down, across in sizes)
 
 
 def _blocks(structure: JpegStructure, scan: Scan) -> int:
@@ -181,16 +195,16 @@ def _judge(
 
 
 def _spare(data: bytes, structure: JpegStructure) -> int:
-    """How many bytes after the last block pass for padding.
+    """How many bytes after the last block of a scan pass for padding.
 
     Less than a quarter of what a row of blocks takes on average cannot be a row that the header
-    leaves out; encoders of some cameras pad with constant bytes, without any bound.
+    leaves out. Constant bytes, with which some cameras pad, pass in any number.
     """
-    scan = structure.scans[-1]
-    raw = _bytes(data, scan)
-    rows = max(structure.frame.blocks(structure.frame.components[0])[0], 1)
-    constant = len(raw) - len(raw.rstrip(raw[-1:]))
-    return max(_PADDING, len(raw) // (4 * rows), constant)
+    rows = structure.frame.blocks(structure.frame.components[0])[0]
+    last = _bytes(data, structure.scans[-1])
+    constant = len(last) - len(last.rstrip(last[-1:]))
+    shortest = min(scan.data.length for scan in structure.scans)
+    return max(_PADDING, shortest // (4 * rows), constant)
 
 
 def _last_row(plane: NDArray[np.int16], structure: JpegStructure) -> int:

@@ -54,6 +54,7 @@ _BROKEN = (
     zlib.error,
 )
 # Decoders other than that of JPEG warn, libtiff prints to stderr; they take turns.
+_STRIP = 1 << 20  # pixels copied at a time
 _PRINTED = re.compile(rb".*")
 _warnings = RLock()
 
@@ -167,12 +168,20 @@ def raster(picture: Image.Image, name: str) -> Raster:
         return Raster(frozen(np.repeat(grey[..., None], 3, axis=2)), None)
     if mode in ("LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-    if picture.mode == "RGBA":
-        values = np.asarray(picture)
-        return Raster(
-            frozen(np.ascontiguousarray(values[..., :3])),
-            frozen(np.ascontiguousarray(values[..., 3])),
-        )
-    if picture.mode != "RGB":
+    if picture.mode not in ("RGB", "RGBA"):
         picture = picture.convert("RGB")
-    return Raster(frozen(np.asarray(picture)), None)
+    return _copy(picture)
+
+
+def _copy(picture: Image.Image) -> Raster:
+    """Row by row: Pillow's own export holds the picture three times."""
+    width, height = picture.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if picture.mode == "RGBA" else None
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
+        pixels[top : top + rows] = strip[..., :3]
+        if alpha is not None:
+            alpha[top : top + rows] = strip[..., 3]
+    return Raster(frozen(pixels), None if alpha is None else frozen(alpha))

@@ -15,6 +15,7 @@ from tellsign.types import ByteRange
 # Data come in pieces of at most 255 bytes; hostile files use pieces of one.
 # 256 MiB hold 1,052,689 full ones.
 _MAX_PIECES = 1_200_000
+_MAX_BLOCKS = 20_000
 
 
 _NOT_ZERO = re.compile(rb"[^\0]")
@@ -56,6 +57,8 @@ def blocks(data: bytes, name: str) -> list[Block]:
             end = following.start() if following else len(data)
         else:
             raise MalformedMedia(f"{name}: the GIF has no block where one must be, byte {at}")
+        if len(found) > _MAX_BLOCKS:
+            raise LimitExceeded(f"{name}: more than {_MAX_BLOCKS} GIF blocks")
         at = end
     raise MalformedMedia(f"{name}: the GIF is cut off at byte {len(data)}")
 

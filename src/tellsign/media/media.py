@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 # Rows of `luma` computed at a time: bounds the temporary arrays.
 _STRIP = 256
+# Coefficients from which on memory matters more than the better message for a damaged file.
+_LARGE = 64_000_000
 
 
 class Media:
@@ -224,7 +226,9 @@ def open_media(
         load = containers.loader(data, kind, header, source.name)
     media = Media(source, data, facts, limits, load, depth=depth, structure=structure)
     media._views["metadata"] = metadata
-    if decode:
+    if decode and structure is not None and dct.coefficients(structure) > _LARGE:
+        _ = media.pixels, media.dct  # decoders of pixels need memory of their own: first
+    elif decode:
         _ = media.dct, media.pixels
     return media
 

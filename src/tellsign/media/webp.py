@@ -12,6 +12,8 @@ from tellsign.media.metadata import Builder
 from tellsign.types import ByteRange
 
 _MAX_CHUNKS = 5_000
+# libwebp's decoder of animations, which Pillow uses for stills as well, holds four RGBA copies.
+_MAX_PIXELS = 64_000_000
 _PICTURE = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 _ALPHA, _ANIMATED = 0x10, 0x02  # flags of VP8X
 
@@ -62,6 +64,10 @@ def header(data: bytes, name: str, limits: Limits) -> Header:
     else:
         width, height, alpha = _bitstream(data, first, name)
     limits.check_size(width, height, name)
+    if width * height > _MAX_PIXELS:
+        raise LimitExceeded(
+            f"{name}: {width} x {height} pixels, over the limit of {_MAX_PIXELS} for WebP"
+        )
     animated = first.type == b"VP8X" and bool(data[first.offset] & _ANIMATED)
     codec = "VP8L" if b"VP8L" in kinds else "VP8"
     if animated:
