@@ -15,12 +15,13 @@ from provenance_pictures import encoded, opened, plain
 
 from tellsign import provenance
 from tellsign.errors import InputError, UnsupportedFormat, UsageError
-from tellsign.provenance import INTEGRITY_ONLY, TrustPolicy
-from tellsign.provenance.c2pa import _settings, offline, read_manifest
+from tellsign.media.media import Media
+from tellsign.provenance import INTEGRITY_ONLY, TrustPolicy, c2pa
+from tellsign.provenance.c2pa import Manifest, _settings, offline, read_manifest
 from tellsign.provenance.sign import SOURCE_TYPES, sign
 from tellsign.provenance.test_certificates import Algorithm, TestChain, make_test_chain
 from tellsign.provenance.trust import DEFAULT
-from tellsign.types import Provenance, ProvenanceState
+from tellsign.types import Provenance, ProvenanceState, StatusCode
 
 GENERATED = SOURCE_TYPES["trainedAlgorithmicMedia"]
 
@@ -290,6 +291,38 @@ def test_every_way_to_the_network_is_closed() -> None:
             assert settings["verify"]["remote_manifest_fetch"] is False
             assert settings["verify"]["ocsp_fetch"] is False
             assert settings["core"]["allowed_network_hosts"] == []
+
+
+@pytest.mark.parametrize(
+    ("codes", "state"),
+    [
+        (["signingCredential.untrusted", "cawg.ica.did_unavailable"], ProvenanceState.VALID),
+        (["cawg.ica.did_unavailable", "cawg.ica.signature_mismatch"], ProvenanceState.INVALID),
+        (["cawg.ica.did_unavailable", "assertion.dataHash.mismatch"], ProvenanceState.INVALID),
+    ],
+)
+def test_an_identity_not_looked_up_leaves_the_integrity_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, jpeg: bytes, codes: list[str], state: ProvenanceState
+) -> None:
+    status = tuple(StatusCode(code, "failure", None) for code in codes)
+
+    def stated(media: Media, trust: TrustPolicy, *, identities: bool) -> Manifest:
+        found = ProvenanceState.INVALID if identities else ProvenanceState.VALID
+        return Manifest(found, status if identities else ())
+
+    monkeypatch.setattr(c2pa, "_read", stated)
+    manifest = read_manifest(opened(jpeg), DEFAULT)
+    assert manifest.state is state
+    assert manifest.status == status
+    assert (manifest.reason is not None) == (state is ProvenanceState.VALID)
+
+
+def test_a_store_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch, signed_jpeg: bytes) -> None:
+    monkeypatch.setattr(c2pa, "_LARGEST_STORE", 1000)
+    claims = read(signed_jpeg)
+    assert claims.state is ProvenanceState.INVALID
+    assert claims.reason is not None
+    assert "were not read" in claims.reason
 
 
 def test_a_remote_manifest_is_stated_and_not_fetched(jpeg: bytes) -> None:
