@@ -12,9 +12,9 @@ How          Candidates come from three searches: blocks that repeat bit by bit;
              residuals of both places are compared after alignment, and their agreement is set
              against that of like places in pictures without copies [4]_. A region that its own
              counterpart overlaps is a periodic pattern and dropped.
-Score        -log10 of the expected number of matches that agree so well in a picture without
-             copies, given how many transforms were tried; that of the best match; 0 when there is
-             none. Unit: decades.
+Score        -log10 of the expected share of pictures without copies whose best match agrees as
+             well as this picture's, given how many like places it holds; 0 when there is none.
+             Unit: decades. Pairs of one decade and more are described and mapped.
 Blind spots  Copies smaller than about 20 x 20 pixels, scaled by less than a third or more than
              three, or distorted beyond an affine transform. Copies of flat or overexposed places.
              Copies that were retouched, strongly recompressed, or shrunk with the picture to half
@@ -36,6 +36,7 @@ References   .. [1] I. Amerini et al., "A SIFT-based forensic method for copy-mo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ from tellsign.types import Box, Evidence, Family, Finding, Map, MapKind, Questio
 MIN_SIDE = 48  # pixels; below, two places of the least size hardly fit beside each other
 MIN_TEXTURED = 0.02  # share of the picture that must vary at all
 LISTED = 8  # pairs described one by one
+REPORTED = 1.0  # decades; what one pristine picture in ten also shows is not described or mapped
 
 
 @detector(
@@ -78,7 +80,8 @@ class CopyMove(Detector):
             raise Abstain("flat")
         found = duplicates(luma)
         score = found.duplicates[0].score if found.duplicates else 0.0
-        return self.evidence(score, maps(found, valid), describe(found, media.shape))
+        shown = replace(found, duplicates=tuple(d for d in found.duplicates if d.score >= REPORTED))
+        return self.evidence(score, maps(shown, valid), describe(shown, media.shape))
 
 
 def textured(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.signal.copymove.verify import Match
+from tellsign.signal.copymove.verify import Match, heart
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -22,26 +22,37 @@ Mask = NDArray[np.bool_]
 BAND = 1.6  # pixels, Gaussian of the high-pass: survives one interpolation and JPEG 75
 SPREAD = 9  # pixels, window of the local normalisation
 QUIET = 0.3  # share of the region, least active, in which the difference is measured
-# Weights of difference and offset against correlation, and the background model: exponential tail
-# of the statistic over like structures of pristine pictures (script `measure_copy_move`, groups
-# urban100, bsds500, imagenet, dreambooth; even items).
-DIFFERENCE_WEIGHT = 0.6
-OFFSET_WEIGHT = 0.3
-TAIL_START = 0.0
-TAIL_SCALE = 0.45
-MAX_DECADES = 30.0
+ROUNDING = 0.1  # grey levels squared: two roundings and what is left of them after the high-pass
+MAX_OVERLAP = 0.25  # share of a region under its own counterpart; a paste cannot have it
+MAX_PLAIN = 0.5  # share of a region without any variation: drawn, and equal for that reason
+# Weights: logistic regression, copies against like places of pristine pictures (comofod and fau;
+# urban100, bsds500, imagenet, dreambooth). The offset has less than its
+# fitted weight (1.9) and a cap, as an editor may brighten a copy.
+CORRELATION_WEIGHT = 0.40
+INFORMATION_WEIGHT = 0.42
+OFFSET_WEIGHT = 1.5
+OFFSET_CAP = 5.0  # grey levels
+TRIALS_WEIGHT = 0.46
+# Exponential tail of the best statistic per pristine picture of the same groups.
+TAIL_START = -1.25
+TAIL_SCALE = 0.7
+MAX_DECADES = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """correlation: of locally normalised high-pass residuals, -1..1, lower bound (95 %).
-    difference: RMS in grey levels of their difference in the quiet part of the region.
+    """What two places share beyond their shape.
+
+    correlation: of locally normalised high-pass residuals, -1..1.
+    information: bits that one place tells of the other's residual (Gaussian channel).
+    difference: RMS in grey levels of the residuals' difference in the quiet part of the region.
     offset: mean difference in grey levels.
     overlap: share of the region that its own counterpart covers.
     plain: share of the region without any variation between neighbours (drawn, not photographed).
     """
 
     correlation: float
+    information: float
     difference: float
     offset: float
     overlap: float
@@ -49,11 +60,11 @@ class Agreement:
 
     @property
     def statistic(self) -> float:
-        """Natural logarithm; larger = more alike than like structures are."""
+        """Natural logarithm of odds, up to a constant; larger = more alike than like places are."""
         return (
-            -math.log(1.0 - min(self.correlation, 0.9999))
-            - DIFFERENCE_WEIGHT * math.log(self.difference + 0.3)
-            - OFFSET_WEIGHT * math.log1p(abs(self.offset))
+            -CORRELATION_WEIGHT * math.log(1.0 - min(self.correlation, 0.9999))
+            + INFORMATION_WEIGHT * math.log1p(self.information)
+            - OFFSET_WEIGHT * math.log1p(min(abs(self.offset), OFFSET_CAP))
         )
 
 
@@ -62,7 +73,7 @@ def agreement(match: Match) -> Agreement:
     import cv2
 
     a, b, mask = match.source, match.warped, match.mask
-    core = _core(match)
+    inner = heart(mask)
     # Filters see the region only: what lies around it differs in a copy too.
     weight = mask.astype(np.float32)
     gauss = np.maximum(cv2.GaussianBlur(weight, (0, 0), BAND), 1e-3)
@@ -71,37 +82,35 @@ def agreement(match: Match) -> Agreement:
     box = np.maximum(cv2.blur(weight, (SPREAD, SPREAD)), 1e-3)
     ea = cv2.blur(ra * ra, (SPREAD, SPREAD)) / box
     eb = cv2.blur(rb * rb, (SPREAD, SPREAD)) / box
-    x = (ra / np.sqrt(ea + 0.25))[core].astype(np.float64)
-    y = (rb / np.sqrt(eb + 0.25))[core].astype(np.float64)
+    x = (ra / np.sqrt(ea + 0.25))[inner].astype(np.float64)
+    y = (rb / np.sqrt(eb + 0.25))[inner].astype(np.float64)
     rho = float((x * y).sum() / math.sqrt(float((x * x).sum() * (y * y).sum()) + 1e-9))
-    activity = (ea + eb)[core]
+    activity = (ea + eb)[inner]
     quiet = activity <= np.quantile(activity, QUIET)
-    difference = float(np.sqrt(np.mean((ra - rb)[core][quiet] ** 2)))
-    offset = float((a - b)[core].mean())
+    noise = float(np.mean((ra - rb)[inner][quiet].astype(np.float64) ** 2))
+    power = float(np.mean((ra * ra + rb * rb)[inner].astype(np.float64))) / 2
     # Neighbouring residuals are not independent: one sample per filter area.
-    samples = max(core.sum() / (2 * math.pi * BAND**2), 4.0)
-    z = math.atanh(min(max(rho, -0.9999), 0.9999)) - 1.645 / math.sqrt(max(samples - 3, 1.0))
-    return Agreement(math.tanh(z), difference, offset, _overlap(match), _plain(a, b, mask))
+    samples = float(inner.sum()) / (2 * math.pi * BAND**2)
+    return Agreement(
+        correlation=rho,
+        information=0.5 * samples * math.log2(1.0 + power / (noise + ROUNDING)),
+        difference=math.sqrt(noise),
+        offset=float((a - b)[inner].mean()),
+        overlap=_overlap(match),
+        plain=_plain(a, b, mask),
+    )
 
 
-def decades(measured: Agreement, tests: int) -> float:
-    """-log10 of the expected number of pristine pictures' matches like this one, at least 0."""
-    if measured.overlap > 0.25 or measured.plain > 0.5:
+def decades(measured: Agreement, trials: int) -> float:
+    """-log10 of the expected share of pristine pictures with a match like this one, at least 0.
+
+    trials: transforms found in the picture; repeated structures have many, and some agree well.
+    """
+    if measured.overlap > MAX_OVERLAP or measured.plain > MAX_PLAIN:
         return 0.0
-    tail = (measured.statistic - TAIL_START) / TAIL_SCALE / math.log(10)
-    return float(min(max(tail - math.log10(max(tests, 1)), 0.0), MAX_DECADES))
-
-
-def _core(match: Match) -> Mask:
-    """Where the likeness stays high around: without the rim, in which other content begins."""
-    import cv2
-
-    mask = match.mask
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    weight = cv2.blur(mask.astype(np.float32), (9, 9))
-    like = cv2.blur(np.where(mask, match.likeness, 0).astype(np.float32), (9, 9))
-    core = inner & (like > 0.8 * np.maximum(weight, 0.1))
-    return np.asarray(core if core.sum() >= 40 else mask)
+    statistic = measured.statistic - TRIALS_WEIGHT * math.log1p(trials)
+    tail = (statistic - TAIL_START) / TAIL_SCALE / math.log(10)
+    return float(min(max(tail, 0.0), MAX_DECADES))
 
 
 def _overlap(match: Match) -> float:

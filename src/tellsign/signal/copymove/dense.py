@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellsign.signal.copymove.pairs import Pairs, none
 
 SIGMAS = (1.6, 3.0)  # pixels: noise and fine texture, inside a disc of radius 8
-CAPACITY = 120_000  # pixels entered at most
+CAPACITY = 70_000  # pixels entered at most
 COMPONENTS = 7  # principal components that are quantised
 STEP = 0.7  # quantisation step, in units of log magnitude
 LOOK_AHEAD = 2  # followers in a bucket that a pixel is paired with
@@ -24,13 +24,12 @@ MIN_SHIFT = 16.0  # pixels; nearer pixels share most of their patch
 CELL = 16  # pixels; correspondences vote for pairs of cells
 VOTES = 4  # correspondences that must join the same two cells
 PHASE = 0.7  # radians, agreement of relative phases
-MAX_PAIRS = 4000
+MAX_PAIRS = 1500
 
 
 def correspondences(luma: NDArray[np.float32], eligible: NDArray[np.bool_]) -> Pairs:
     """Pairs of like pixels among the `eligible` ones of an (H, W) picture, each pair once."""
-    at = np.flatnonzero(eligible)
-    at = at[:: len(at) // CAPACITY + 1]
+    at = _sampled(luma, eligible)
     if len(at) < 1000:
         return none()
     magnitude, angle, phase = _features(luma, at)
@@ -53,6 +52,27 @@ def correspondences(luma: NDArray[np.float32], eligible: NDArray[np.bool_]) -> P
             mirrored,
         )
     )
+
+
+def _sampled(luma: NDArray[np.float32], eligible: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Flat indices of at most CAPACITY eligible pixels, chosen so that a copy's are chosen too.
+
+    Where all would be too many, those around extrema of the Laplacian: they move with the content.
+    """
+    import cv2
+
+    at = np.flatnonzero(eligible)
+    if len(at) <= CAPACITY:
+        return at
+    laplacian = cv2.Laplacian(cv2.GaussianBlur(luma, (0, 0), SIGMAS[-1]), cv2.CV_32F)
+    ring = np.ones((3, 3), np.uint8)
+    peak = (laplacian >= cv2.dilate(laplacian, ring)) | (laplacian <= cv2.erode(laplacian, ring))
+    for side in (5, 3, 1):
+        near = cv2.dilate(peak.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+        at = np.flatnonzero(eligible & near)
+        if len(at) <= CAPACITY:
+            break
+    return at[:: len(at) // CAPACITY + 1]
 
 
 def _features(

@@ -19,7 +19,7 @@ BLOCK = 8  # pixels, side
 VARIED = 56
 LOOK_AHEAD = 6  # equal blocks are paired with so many followers: five pastes of one source
 MIN_SHIFT = 12  # pixels, as for keypoints
-MIN_BLOCKS = 40  # equal blocks under one shift: a region of about 14 x 14 pixels
+MIN_BLOCKS = 80  # equal blocks under one shift: a region of about 16 x 16 pixels
 SHIFTS = 12  # shifts handed on at most, the most frequent ones
 
 

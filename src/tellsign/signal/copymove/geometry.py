@@ -57,8 +57,10 @@ def inverse(matrix: Matrix) -> Matrix:
 
 def plausible(matrix: Matrix) -> bool:
     """Whether an editor's paste could be this transform: scale and anisotropy within bounds."""
+    if not np.isfinite(matrix).all():
+        return False
     singular = np.linalg.svd(matrix[:, :2], compute_uv=False)
-    if not np.isfinite(singular).all() or singular[1] <= 0:
+    if singular[1] <= 0:
         return False
     scale = math.sqrt(float(singular[0] * singular[1]))
     anisotropic = float(singular[0] / singular[1]) > MAX_ANISOTROPY
@@ -81,10 +83,3 @@ def similarity(p: Points, q: Points, mirrored: bool) -> Matrix:
     b = cq - a * cp
     sign = -1.0 if mirrored else 1.0
     return np.array([[a.real, -sign * a.imag, b.real], [a.imag, sign * a.real, b.imag]])
-
-
-def affine(p: Points, q: Points) -> Matrix:
-    """Least-squares affine transform from p to q, (n, 2) each, n >= 3 and not on one line."""
-    design = np.column_stack([p, np.ones(len(p))])
-    solution, *_ = np.linalg.lstsq(design, q, rcond=None)
-    return np.asarray(solution.T)

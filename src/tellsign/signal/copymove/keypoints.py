@@ -16,13 +16,17 @@ from tellsign.signal.copymove.pairs import Pairs, join, none
 
 CONTRAST = 0.01  # a third of Lowe's 0.03, so that smooth places get keypoints
 EDGE = 12.0  # Lowe's 10, a little looser: 5 % more points on narrow objects
+STRIP = 1_100_000  # pixels examined at a time
+OVERLAP = 32  # pixels, around a strip
 CELL = 32  # pixels; keypoints are thinned per cell, or texture would take all of them
-CAPACITY = 7000  # keypoints matched; the product of descriptors grows with its square
+CAPACITY = 4000  # keypoints matched per square root of a megapixel; the cost grows with its square
 MIN_SHIFT = 12.0  # pixels; nearer points are one structure found twice
-RATIO = 0.7  # of angular distances; 0.5-0.6 in Amerini et al., looser as verification follows
+RATIO = 0.7  # of distances; 0.5-0.6 in Amerini et al., looser as verification follows
 PARTNERS = 6  # at most, per keypoint: five pastes of one source
-SIMILAR = 0.88  # cosine of root descriptors; below it no true copy was ever matched
-ROWS = 1024  # rows of the similarity matrix at a time: bounds memory to ROWS x CAPACITY floats
+BOUND = 0.45  # distance of root descriptors up to which neighbours are searched; copies: 0.4
+DIMENSIONS = 64  # principal components in which neighbours are searched; shortens distances only
+CROWD = 100  # candidates; a keypoint with more is part of a repeated structure
+ROWS = 1024  # rows of the distance matrix at a time: bounds memory to ROWS x CAPACITY floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,13 +41,11 @@ class Keypoints:
 
 def detect(luma: NDArray[np.uint8]) -> Keypoints:
     """SIFT keypoints of an (H, W) picture, thinned evenly, with unit-length root descriptors."""
-    import cv2
-
-    sift = cv2.SIFT.create(0, 3, CONTRAST, EDGE, 1.6)
-    found, raw = sift.detectAndCompute(luma, None)
-    if raw is None or not found:
+    found = [_strip(luma, top) for top in range(0, luma.shape[0], max(STRIP // luma.shape[1], 64))]
+    table = np.concatenate([t for t, _ in found])
+    raw = np.concatenate([d for _, d in found])
+    if not len(table):
         return Keypoints(np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros((0, 128), np.float32))
-    table = np.array([(*k.pt, k.angle, k.size, k.response) for k in found], np.float64)
     # The detector's order depends on its threads; a fixed order keeps the result repeatable.
     order = np.lexsort((table[:, 2], table[:, 3], table[:, 0], table[:, 1]))
     table, raw = table[order], raw[order]
@@ -58,18 +60,38 @@ def detect(luma: NDArray[np.uint8]) -> Keypoints:
     )
 
 
+def _strip(luma: NDArray[np.uint8], top: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Keypoints (x, y, angle, size, response) and descriptors of the strip that begins at `top`.
+
+    The detector doubles its picture and keeps eleven copies of it: strips bound its memory.
+    """
+    import cv2
+
+    bottom = top + max(STRIP // luma.shape[1], 64)
+    first, last = max(top - OVERLAP, 0), min(bottom + OVERLAP, luma.shape[0])
+    sift = cv2.SIFT.create(0, 3, CONTRAST, EDGE, 1.6)
+    found, raw = sift.detectAndCompute(luma[first:last], None)
+    if raw is None or not found:
+        return np.zeros((0, 5)), np.zeros((0, 128), np.float32)
+    table = np.array([(*k.pt, k.angle, k.size, k.response) for k in found], np.float64)
+    table[:, 1] += first
+    inside = (table[:, 1] >= top) & (table[:, 1] < bottom)
+    return table[inside], np.asarray(raw, np.float32)[inside]
+
+
 def thin(
     points: NDArray[np.float64], response: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.intp]:
-    """Indices (ascending) of at most CAPACITY points: the strongest of each cell, in turn."""
-    if len(points) <= CAPACITY:
+    """Indices (ascending) of the points to match: the strongest of each cell, in turn."""
+    capacity = round(CAPACITY * max(1.0, shape[0] * shape[1] / 1e6) ** 0.5)
+    if len(points) <= capacity:
         return np.arange(len(points))
     columns = shape[1] // CELL + 1
     cell = (points[:, 1] // CELL).astype(np.int64) * columns + (points[:, 0] // CELL).astype(int)
     order = np.lexsort((-response, cell))
     starts = np.flatnonzero(np.r_[True, np.diff(cell[order]) != 0])
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    best = order[np.lexsort((-response[order], rank))[:CAPACITY]]
+    best = order[np.lexsort((-response[order], rank))[:capacity]]
     return np.sort(best)
 
 
@@ -88,51 +110,71 @@ def match(keys: Keypoints) -> Pairs:
     if len(keys.points) < 4:
         return none()
     flipped = np.ascontiguousarray(keys.descriptors[:, mirrored_order()])
-    plain = _partners(keys.descriptors, keys.descriptors, keys.points)
-    mirror = _partners(flipped, keys.descriptors, keys.points)
-    return join([_pairs(keys, plain, False), _pairs(keys, mirror, True)])
+    axes = _principal_axes(keys.descriptors)
+    base = keys.descriptors @ axes
+    parts = []
+    for query, mirrored in ((keys.descriptors, False), (flipped, True)):
+        near = base if query is keys.descriptors else query @ axes
+        index = _partners(keys, query, near, base)
+        parts.append(_pairs(keys, index, mirrored))
+    return join(parts)
+
+
+def _principal_axes(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(128, DIMENSIONS) orthonormal: projected distances are never longer than the true ones."""
+    centred = descriptors - descriptors.mean(axis=0)
+    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    return np.ascontiguousarray(vectors[:, ::-1][:, :DIMENSIONS], np.float32)
 
 
 def _partners(
-    query: NDArray[np.float32], base: NDArray[np.float32], points: NDArray[np.float64]
+    keys: Keypoints,
+    query: NDArray[np.float32],
+    near: NDArray[np.float32],
+    base: NDArray[np.float32],
 ) -> NDArray[np.intp]:
-    """(m, 2) indices (i, j): j is a partner of i by the generalised ratio test."""
-    xy = points.astype(np.float32)
-    found = []
-    for start in range(0, len(query), ROWS):
-        stop = min(start + ROWS, len(query))
-        cosine = query[start:stop] @ base.T
-        rows = np.arange(stop - start)
-        near = _near(xy, start, stop)
-        cosine[near] = -1.0
-        good = rows[cosine.max(axis=1) > SIMILAR]
-        if not len(good):
-            continue
-        k = min(PARTNERS + 1, cosine.shape[1] - 1)
-        part = cosine[good]
-        top = np.argpartition(part, -k, axis=1)[:, -k:]
-        value = np.take_along_axis(part, top, axis=1)
-        order = np.lexsort((top, -value), axis=1)
-        top = np.take_along_axis(top, order, axis=1)
-        angle = np.arccos(np.clip(np.take_along_axis(value, order, axis=1), -1.0, 1.0))
-        # A gap anywhere among the first partners accepts all before it: copies pasted several
-        # times are equally near to each other, so only the first stranger breaks the chain.
-        gap = angle[:, :-1] < RATIO * angle[:, 1:]
-        count = np.where(gap.any(axis=1), gap.shape[1] - gap[:, ::-1].argmax(axis=1), 0)
-        accepted = np.arange(k - 1) < count[:, None]
-        accepted &= angle[:, :-1] < np.arccos(SIMILAR)
-        i, j = np.nonzero(accepted)
-        found.append(np.column_stack([good[i] + start, top[i, j]]))
-    return np.concatenate(found) if found else np.zeros((0, 2), np.intp)
+    """(m, 2) indices (i, j): j is a partner of i by the generalised ratio test.
+
+    `near` and `base` are `query` and the descriptors in principal components.
+    """
+    i, j = _candidates(near, base)
+    far = np.abs(keys.points[i] - keys.points[j]).max(axis=1) >= MIN_SHIFT
+    i, j = i[far], j[far]
+    cosine = np.einsum("ij,ij->i", query[i], keys.descriptors[j])
+    distance = np.sqrt(np.maximum(2.0 - 2.0 * cosine, 0.0))
+    close = distance < BOUND
+    i, j, distance = i[close], j[close], distance[close]
+    order = np.lexsort((j, distance, i))
+    i, j, distance = i[order], j[order], distance[order]
+    start = np.flatnonzero(np.r_[True, np.diff(i) != 0]) if len(i) else np.zeros(0, np.intp)
+    rank = np.arange(len(i)) - np.repeat(start, np.diff(np.r_[start, len(i)]))
+    following = np.append(np.where(np.diff(i) == 0, distance[1:], BOUND), BOUND)[: len(i)]
+    # A gap anywhere among the first partners accepts all before it: copies pasted several times
+    # are equally near to each other, so only the first stranger breaks the chain.
+    gap = (distance < RATIO * following) & (rank < PARTNERS)
+    last = np.full(len(query), -1)
+    np.maximum.at(last, i[gap], rank[gap])
+    accepted = rank <= last[i]
+    return np.column_stack([i[accepted], j[accepted]])
 
 
-def _near(xy: NDArray[np.float32], start: int, stop: int) -> tuple[NDArray[np.intp], ...]:
-    """Index pairs (row of the block, column) of points nearer than MIN_SHIFT to each other."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(xy)
-    close = cKDTree(xy[start:stop]).sparse_distance_matrix(tree, MIN_SHIFT, output_type="ndarray")
-    return close["i"], close["j"]
+def _candidates(
+    near: NDArray[np.float32], base: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Index pairs whose projected distance is below BOUND, without those of crowded rows."""
+    # |a - b|^2 < BOUND^2 as one product: a.b - |a|^2/2 - |b|^2/2 > -BOUND^2/2.
+    left = np.column_stack([near, np.ones(len(near)), -0.5 * (near**2).sum(axis=1)])
+    right = np.column_stack([base, -0.5 * (base**2).sum(axis=1), np.ones(len(base))])
+    left, right = left.astype(np.float32), np.ascontiguousarray(right.T, np.float32)
+    rows, columns = [], []
+    for start in range(0, len(near), ROWS):
+        below = left[start : start + ROWS] @ right > -0.5 * BOUND**2
+        count = np.count_nonzero(below, axis=1)
+        below[count > CROWD] = False
+        flat = np.flatnonzero(below.ravel())
+        rows.append(flat // below.shape[1] + start)
+        columns.append(flat % below.shape[1])
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def _pairs(keys: Keypoints, index: NDArray[np.intp], mirrored: bool) -> Pairs:

@@ -26,7 +26,7 @@ LIKE = 0.6  # local correlation of a pixel taken to be copied
 MARGIN = 40  # pixels around the seeds in which the region may grow in one round
 GROWTHS = 3
 REFINEMENTS = 3
-LEAST = 60  # pixels; a smaller region cannot be told from chance likeness of edges
+LEAST = 150  # pixels; a smaller region cannot be told from chance likeness of edges
 PATCH = 160_000  # pixels used at most by one Gauss-Newton step
 
 
@@ -125,11 +125,20 @@ def _snapped(luma: NDArray[np.uint8], match: Match) -> Match:
     if np.abs(error).max() > 0.75:
         return match
     other = _compare(luma, whole, match.box, match.seeds, match.support)
-    if other is None:
+    if other is None or not (match.mask & other.mask).any():
         return match
-    both = match.mask & other.mask
-    better = both.any() and other.likeness[both].mean() > match.likeness[both].mean()
-    return other if better else match
+    both = heart(match.mask & other.mask)
+    before = np.abs(match.source - match.warped)[both].mean()
+    after = np.abs(other.source - other.warped)[both].mean()
+    return other if after < before else match
+
+
+def heart(mask: Mask) -> Mask:
+    """`mask` without its rim, where the window of the likeness reaches over other content."""
+    import cv2
+
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8)) > 0
+    return np.asarray(inner if inner.sum() >= 100 else mask)
 
 
 def _box(
@@ -235,9 +244,7 @@ def _refine(match: Match) -> Matrix:
     """One Gauss-Newton step on the six parameters, with gain and offset, inside the mask."""
     gx = np.asarray(np.gradient(match.warped, axis=1))
     gy = np.asarray(np.gradient(match.warped, axis=0))
-    rows, columns = np.nonzero(match.mask)
-    if len(rows) < 30:
-        return match.matrix
+    rows, columns = np.nonzero(heart(match.mask))
     step = max(1, len(rows) // PATCH)
     rows, columns = rows[::step], columns[::step]
     # Derivatives of the warped counterpart along the axes of this place; a step in this place's
