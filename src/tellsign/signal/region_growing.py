@@ -49,8 +49,12 @@ def grown_regions(
     flat = labels.ravel()
     pixels = np.flatnonzero((flat >= 0) & (flat != excluded))
     found = flat[pixels]
-    for label in np.flatnonzero(np.bincount(found, minlength=1) >= max(1, least)):
-        yield from _regions_of(int(label), pixels[found == label], labels.shape, reach, least)
+    counts = np.bincount(found, minlength=1)
+    ends = np.cumsum(counts)
+    pixels = pixels[np.argsort(found, kind="stable")]  # by label, in raster order
+    for label in np.flatnonzero(counts >= max(1, least)):
+        members = pixels[ends[label] - counts[label] : ends[label]]
+        yield from _regions_of(int(label), members, labels.shape, reach, least)
 
 
 def _regions_of(
@@ -63,10 +67,13 @@ def _regions_of(
     cell = (y // side) * columns + x // side
     component = _components(cell, y % side, x % side, (rows, columns), side)[cell]
 
-    order = np.argsort(component, kind="stable")
     sizes = np.bincount(component)
+    large = np.flatnonzero(sizes >= max(1, least))
+    if not len(large):
+        return
+    order = np.argsort(component, kind="stable")
     ends = np.cumsum(sizes)
-    for index in np.flatnonzero(sizes >= max(1, least)):
+    for index in large:
         members = order[ends[index] - sizes[index] : ends[index]]
         left, right = int(x[members].min()), int(x[members].max())
         top, bottom = int(y[members].min()), int(y[members].max())
@@ -83,13 +90,12 @@ def _components(cell: Cells, y: Cells, x: Cells, grid: tuple[int, int], side: in
     np.minimum.at(first_x, cell, x)
     np.maximum.at(last_y, cell, y)
     np.maximum.at(last_x, cell, x)
-    first_y, first_x, last_y, last_x = (
-        a.reshape(grid) for a in (first_y, first_x, last_y, last_x)
-    )
+    top, left = first_y.reshape(grid), first_x.reshape(grid)
+    bottom, right = last_y.reshape(grid), last_x.reshape(grid)
     number = np.arange(count).reshape(grid)
 
-    across = first_x[:, 1:] < last_x[:, :-1]
-    down = first_y[1:] < last_y[:-1]
+    across = left[:, 1:] < right[:, :-1]
+    down = top[1:] < bottom[:-1]
     pairs = [
         (number[:, :-1][across], number[:, 1:][across]),
         (number[:-1][down], number[1:][down]),
@@ -97,8 +103,8 @@ def _components(cell: Cells, y: Cells, x: Cells, grid: tuple[int, int], side: in
     component = _connect(count, pairs)
 
     # Diagonal neighbours: the extremes must come from the same two pixels.
-    fall = (first_x[1:, 1:] < last_x[:-1, :-1]) & (first_y[1:, 1:] < last_y[:-1, :-1])
-    rise = (first_x[:-1, 1:] < last_x[1:, :-1]) & (first_y[1:, :-1] < last_y[:-1, 1:])
+    fall = (left[1:, 1:] < right[:-1, :-1]) & (top[1:, 1:] < bottom[:-1, :-1])
+    rise = (left[:-1, 1:] < right[1:, :-1]) & (top[1:, :-1] < bottom[:-1, 1:])
     diagonal = []
     for upper, lower, mirrored in (
         (number[:-1, :-1][fall], number[1:, 1:][fall], False),
@@ -118,16 +124,18 @@ def _corners_meet(
     if not len(upper):
         return np.zeros(0, np.bool_)
     wanted = np.unique(np.concatenate([upper, lower]))
-    slot = np.minimum(np.searchsorted(wanted, cell), len(wanted) - 1)
-    inside = wanted[slot] == cell
+    slots = np.full(max(int(cell.max()), int(wanted[-1])) + 1, -1)
+    slots[wanted] = np.arange(len(wanted))
+    slot = slots[cell]
+    inside = slot >= 0
     slot, y, x = slot[inside], y[inside], x[inside]
     rightmost, leftmost = np.full((len(wanted), side), -1), np.full((len(wanted), side), side)
     np.maximum.at(rightmost, (slot, y), x)
     np.minimum.at(leftmost, (slot, y), x)
     leftmost = np.minimum.accumulate(leftmost, axis=1)  # over the rows from the top
-    above = leftmost[np.searchsorted(wanted, lower), :-1]
-    reaching: NDArray[np.bool_] = above < rightmost[np.searchsorted(wanted, upper), 1:]
-    return reaching.any(axis=1)
+    above = leftmost[slots[lower], :-1]
+    reaching: NDArray[np.bool_] = above < rightmost[slots[upper], 1:]
+    return np.asarray(reaching.any(axis=1), np.bool_)
 
 
 def _connect(count: int, pairs: list[tuple[Any, Any]]) -> Cells:

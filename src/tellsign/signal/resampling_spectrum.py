@@ -26,6 +26,8 @@ LATTICE = 8  # a JPEG grid in place makes lines at multiples of 1/8, a colour fi
 _CLEARANCE = 2  # bins on either side of those lines (the main lobe of a Hann window)
 _LOW = 0.08  # cycles per pixel; below it the picture's own structure rules
 _REACH = 7  # bins on either side that estimate the spectrum around a line
+_AXIS_REACH = 41  # bins along an axis that estimate the spectrum on it
+_BANDWIDTH = 1.5  # bins, of a Hann window: how many one independent value takes
 _HARMONICS = 16  # two periods of the resampling itself, 16 of a former 8-pixel grid
 _LEAST_LINES = 4
 FACTORS = np.concatenate([np.arange(0.5, 0.985, 0.002), np.arange(1.016, 2.001, 0.002)])
@@ -95,13 +97,12 @@ def window_spectrum(luma: NDArray[np.uint8], y: int, x: int) -> Spectrum | None:
     inner = relative[MARGIN:-MARGIN, MARGIN:-MARGIN] * _taper()
     power = np.abs(rfft2(inner)).astype(np.float32)
     power *= power
-    level = _surroundings(power, (2 * _REACH + 1, 2 * _REACH + 1))
-    # Edges along the axes raise the axes above their surroundings; they are their own reference.
-    for line, size in (((0, slice(None)), (4 * _REACH + 1, 1)), ((slice(None), 0), None)):
-        axis = power[line].reshape((1, -1) if size else (-1, 1))
-        own = _surroundings(axis, size or (1, 4 * _REACH + 1)).reshape(-1)
-        level[line] = np.maximum(level[line], own)
-    return np.asarray(power / np.maximum(level, np.float32(1e-12)), np.float32)
+    out = _in_units_of(power, (2 * _REACH + 1, 2 * _REACH + 1))
+    # Edges along the axes raise the axes above their surroundings: the axis itself counts too.
+    row, column = power[:1], power[:, :1]
+    out[:1] = np.minimum(out[:1], _in_units_of(row, (_AXIS_REACH, 1)))
+    out[:, :1] = np.minimum(out[:, :1], _in_units_of(column, (1, _AXIS_REACH)))
+    return out
 
 
 def strongest_line(spectrum: Spectrum, windows: int = 1) -> Line:
@@ -217,19 +218,28 @@ def _independent(windows: int) -> float:
     return 1.0 if windows == 1 else 0.75 * windows
 
 
-def _surroundings(power: Spectrum, size: tuple[int, int]) -> Spectrum:
-    """Mean power around each bin, lines above three times the level cut off."""
+def _in_units_of(power: Spectrum, size: tuple[int, int]) -> Spectrum:
+    """Power over its mean in a (width, height) of bins around, made exponential of mean 1.
+
+    A quotient of powers has a heavier tail than an exponential, P(> x) = (1 + x / m)^-m where the
+    mean is over m independent values (an F law); m log(1 + x / m) undoes that. Values above three
+    times the mean are cut off in it, so that a line does not hide itself.
+    """
     import cv2
 
     level = cv2.blur(power, size)
-    cut = np.minimum(power, 3.0 * level)
-    return np.asarray(cv2.blur(cut, size) / np.float32(1.0 - math.exp(-3.0)), np.float32)
+    level = cv2.blur(np.minimum(power, 3.0 * level), size) / np.float32(1.0 - math.exp(-3.0))
+    ratio = power / np.maximum(level, np.float32(1e-12))
+    count = np.float32(1.0)
+    for length in size:
+        count *= np.float32(max(1.0, length / _BANDWIDTH))
+    return np.asarray(count * np.log1p(ratio / count), np.float32)
 
 
 @cache
 def _residual_kernel() -> NDArray[np.float32]:
     predictor = np.array([[-1, 2, -1], [2, 0, 2], [-1, 2, -1]], np.float32) / 4
-    kernel = -predictor
+    kernel = np.asarray(-predictor, np.float32)
     kernel[1, 1] = 1.0
     return kernel
 
@@ -247,11 +257,17 @@ def _off_lattice(bins: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 @cache
 def _usable() -> NDArray[np.bool_]:
-    """(256, 129): bins away from JPEG's lattice and from the picture's own low frequencies."""
+    """(256, 129): bins away from JPEG's lattice and from the picture's own low frequencies.
+
+    Where block edges are stronger in one place than in another their lines widen across, so the
+    lattice's whole rows and columns are left out, except the axes.
+    """
     y = np.fft.fftfreq(WINDOW)[:, None]
     x = np.fft.rfftfreq(WINDOW)[None]
-    off = _off_lattice(y * WINDOW) | _off_lattice(x * WINDOW)
-    return np.asarray(off & (np.hypot(x, y) > _LOW), np.bool_)
+    off_y, off_x = _off_lattice(y * WINDOW), _off_lattice(x * WINDOW)
+    axis_y, axis_x = np.abs(y * WINDOW) <= _CLEARANCE, np.abs(x * WINDOW) <= _CLEARANCE
+    clear = (off_y | axis_y) & (off_x | axis_x) & (off_y | off_x)
+    return np.asarray(clear & (np.hypot(x, y) > _LOW), np.bool_)
 
 
 @cache

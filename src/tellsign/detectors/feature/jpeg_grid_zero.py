@@ -126,13 +126,13 @@ def main_grid(votes: NDArray[np.int8]) -> MainGrid:
     """The grid most voted for, and whether so many votes, not all in one part, could be chance.
 
     A large compressed paste in a picture without a grid brings enough votes for the whole. So
-    where one region of the grid leaves out a part that votes, and that part knows nothing of the
-    grid, the figure is that part's.
+    where one region of the grid leaves most votes outside, and those know nothing of the grid, the
+    figure is theirs.
     """
     counts = np.bincount(votes[votes != NO_VOTE], minlength=GRIDS)
     origin = int(counts.argmax())
     whole = MainGrid(origin, log10_nfa(votes.shape, votes.size, int(counts[origin])))
-    if not whole.meaningful:
+    if not whole.meaningful or 2 * counts[origin] > counts.sum():
         return whole
     agreeing = np.where(votes == origin, votes, np.int8(NO_VOTE))
     grown = max(grown_regions(agreeing, REACH, 1), key=lambda region: region.size)
@@ -141,8 +141,8 @@ def main_grid(votes: NDArray[np.int8]) -> MainGrid:
     voted = int(np.count_nonzero(inside != NO_VOTE))
     outside, agreeing_outside = int(counts.sum()) - voted, int(counts[origin]) - grown.size
     expected = outside * grown.size // max(1, voted)
-    if log10_nfa(votes.shape, outside, expected) >= 0.0:
-        return whole  # too little lies outside to tell
+    if outside < voted or log10_nfa(votes.shape, outside, expected) >= 0.0:
+        return whole
     rest = log10_nfa(votes.shape, outside, agreeing_outside)
     return MainGrid(origin, rest) if rest >= 0.0 else whole
 
