@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,7 +50,7 @@ def test_coefficients_give_the_pixels_of_an_independent_decoder(name: str) -> No
         media.dct.planes[0] * media.dct.tables[0].astype(float), axes=(2, 3), norm="ortho"
     )
     luma = blocks.swapaxes(1, 2).reshape(64, 96) + 128
-    image = Image.open(__import__("io").BytesIO(data))
+    image = Image.open(io.BytesIO(data))
     image.draft("L", image.size)
     assert np.abs(np.clip(luma, 0, 255) - np.asarray(image)).max() <= 1
 
@@ -112,6 +113,14 @@ def test_padding_after_the_last_block_is_forgiven() -> None:
     for padding in (b"\0" * 4000, b"\0\0", b"\xff" * 9, b"\x12\x34"):
         media = open_media(from_bytes(data[:-2] + padding + data[-2:]))
         assert np.array_equal(media.pixels, open_media(from_bytes(data)).pixels)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "jpeg-444", "jpeg-grey"])
+def test_a_rest_filled_with_zeros_is_no_padding(name: str) -> None:
+    data = SAMPLES[name]()
+    for lost in (200, 600):
+        with pytest.raises(MalformedMedia):
+            open_media(from_bytes(data[: -lost - 2] + bytes(lost) + data[-2:]))
 
 
 def test_a_rebuilt_stream_has_no_metadata_and_the_same_picture() -> None:

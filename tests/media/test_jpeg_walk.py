@@ -194,9 +194,9 @@ def test_random_bytes_after_soi(content: bytes) -> None:
 def test_one_changed_byte_gives_a_structure_or_a_named_error(at: int, value: int) -> None:
     data = bytearray(SAMPLES["jpeg-progressive"]())
     data[at % len(data)] = value
+    message = ""
     try:
-        found = parse(bytes(data), "name")
+        assert parse(bytes(data), "name").width >= 1
     except (MalformedMedia, UnsupportedFormat) as error:
-        assert str(error).startswith("name: ")
-    else:
-        assert found.width >= 1
+        message = str(error)
+    assert message == "" or message.startswith("name: ")

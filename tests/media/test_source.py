@@ -156,9 +156,11 @@ def test_a_file_that_changes_before_it_is_examined(file: Path) -> None:
 
 
 def test_open_regular_leaves_no_descriptor_behind(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else None
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("this system does not list descriptors")
+    before = len(list(folder.iterdir()))
     for _ in range(20):
         with pytest.raises(UnreadableSource):
             open_regular(str(tmp_path))
-    if before is not None:
-        assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(folder.iterdir())) == before

@@ -178,7 +178,7 @@ def _judge(
         raise MalformedMedia(f"{name}: the JPEG is cut off at {where}")
     extra = _WARNING.match(warning)
     if extra and extra["extra"]:
-        if int(extra["extra"]) <= _spare(data, structure):
+        if _is_padding(int(extra["extra"]), data, structure):
             return
         raise MalformedMedia(
             f"{name}: the JPEG header says {structure.width} x {structure.height} pixels, but the"
@@ -194,17 +194,20 @@ def _judge(
     )
 
 
-def _spare(data: bytes, structure: JpegStructure) -> int:
-    """How many bytes after the last block of a scan pass for padding.
+def _is_padding(extra: int, data: bytes, structure: JpegStructure) -> bool:
+    """Whether this many bytes after the last block of a scan are an encoder's padding.
 
     Less than a quarter of what a row of blocks takes on average cannot be a row that the header
-    leaves out. Constant bytes, with which some cameras pad, pass in any number.
+    leaves out. Constant bytes, with which some cameras pad, pass in any number, unless blocks were
+    decoded from them as well: so end files whose rest was lost and filled with zeros.
     """
-    rows = structure.frame.blocks(structure.frame.components[0])[0]
     last = _bytes(data, structure.scans[-1])
     constant = len(last) - len(last.rstrip(last[-1:]))
+    if constant > extra + 2 * _PADDING:
+        return False
+    rows = structure.frame.blocks(structure.frame.components[0])[0]
     shortest = min(scan.data.length for scan in structure.scans)
-    return max(_PADDING, shortest // (4 * rows), constant)
+    return extra <= max(_PADDING, constant, shortest // (4 * rows))
 
 
 def _last_row(plane: NDArray[np.int16], structure: JpegStructure) -> int:

@@ -96,7 +96,7 @@ def parse_iim(raw: bytes, offset: int | None, into: Builder) -> None:
             size = int.from_bytes(raw[start : start + width], "big")
             start += width
         content = raw[start : start + size]
-        if len(content) < size:
+        if start + size > len(raw):
             into.problem("the IPTC block is cut off")
             return
         if (record, dataset) == (1, 90):

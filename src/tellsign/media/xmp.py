@@ -70,7 +70,9 @@ def parse(packet: bytes, offset: int | None, into: Builder) -> None:
 def _read(body: bytes, names: dict[str, str]) -> Element:
     root: Element | None = None
     elements = 0
-    events = defusedxml.ElementTree.iterparse(io.BytesIO(body), events=("start", "start-ns"))
+    events = defusedxml.ElementTree.iterparse(
+        io.BytesIO(body), events=("start", "start-ns"), forbid_dtd=True
+    )
     for event, item in events:
         if event == "start-ns":
             prefix, uri = item
