@@ -14,7 +14,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
 
 from tellsign.signal.dct import BLOCK, Shift, coefficients_at, cosines, spread_of_errors
 from tellsign.signal.dq import (
@@ -42,6 +41,8 @@ SELF_MIRRORED = ((0, 4), (4, 0), (4, 4))
 HANDICAP = 4.0
 # Pixel rounding twice, as in `dq_aligned`, on top of the second compression's error.
 ROUNDING_VARIANCE = 0.25
+# Clipped pixels of 64 that are borne: next to the noise of the second compression, little.
+MOST_CLIPPED = 2
 
 
 def mirrors(shift: Shift) -> tuple[Shift, ...]:
@@ -198,20 +199,20 @@ def shifted_trace(
     table: NDArray[np.uint16],
     pixels: NDArray[np.float32],
     usable: NDArray[np.bool_],
+    clipped: NDArray[np.bool_],
 ) -> Trace:
     """Find the shifted former compression that the coefficients show best.
 
-    Parameters are those of `dq_aligned.aligned_trace`.
+    Parameters are those of `dq_aligned.aligned_trace`, and `clipped`, (8 * blocks down, 8 * blocks
+    across): pixels whose value was cut off.
     """
     down, across = coefficients.shape[:2]
     rows = bands(down, across, 4)
     found = find_shift(pixels[pixel_rows(rows)], corners(usable[rows]), table)
     shift, steps = found.shift, FAMILY[found.quality_at]
-    loglik = file_grid(
-        cell_loglik(pixels, coefficients, table, shift, steps), shift, (down, across)
-    )
-    # A block's value comes from former blocks that reach into its neighbours.
-    loglik[~binary_erosion(usable, np.ones((3, 3), np.bool_), border_value=1)] = 0
+    cells = cell_loglik(pixels, coefficients, table, shift, steps)
+    cells[cells_clipped(clipped, shift)] = 0
+    loglik = file_grid(cells, shift, (down, across))
     spoken = loglik[loglik != 0]
     return Trace(
         "shifted",
@@ -270,6 +271,15 @@ def nearness(p: Prior, step: int, noise: float) -> NDArray[np.float32]:
     return np.asarray(ratio)
 
 
+def cells_clipped(clipped: NDArray[np.bool_], shift: Shift) -> NDArray[np.bool_]:
+    """Whole blocks of the shifted grid with more than `MOST_CLIPPED` clipped pixels."""
+    dy, dx = shift
+    part = clipped[dy:, dx:]
+    down, across = part.shape[0] // BLOCK, part.shape[1] // BLOCK
+    tall = part[: down * BLOCK, : across * BLOCK].reshape(down, BLOCK, across, BLOCK)
+    return np.asarray(tall.sum(axis=(1, 3)) > MOST_CLIPPED)
+
+
 def error_variance(
     coefficients: NDArray[np.int16], table: NDArray[np.uint16]
 ) -> NDArray[np.float64]:
@@ -291,7 +301,20 @@ def error_variance(
 def file_grid(
     cells: NDArray[np.float32], shift: Shift, shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Carry a map of the shifted grid over to the file's blocks, weighted by overlap."""
+    """Carry a map of the shifted grid over to the file's blocks.
+
+    Each block gets the mean of the former blocks that overlap it, weighted by overlap; those with
+    value 0 do not speak. A block with less than a quarter of it spoken for stays 0.
+    """
+    told = overlap_mean((cells != 0).astype(np.float32), shift, shape)
+    values = overlap_mean(cells, shift, shape) / np.maximum(told, 0.25)
+    return np.where(told >= 0.25, values, np.float32(0))
+
+
+def overlap_mean(
+    cells: NDArray[np.float32], shift: Shift, shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Beyond the outermost whole cells their values are continued."""
     result = cells
     for axis in (0, 1):
         offset = shift[axis]

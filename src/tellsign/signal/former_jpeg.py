@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellsign.signal.dct import BLOCK
 from tellsign.signal.dq import QUALITIES, bands, corners, pixel_rows
 from tellsign.signal.dq_shifted import find_shift
-from tellsign.signal.jpeg_traces import LEAST_BLOCKS, unclipped
+from tellsign.signal.jpeg_traces import LEAST_BLOCKS, clipped_pixels, unclipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def former_jpeg(luma: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> FormerJpe
     tall = blocks.reshape(down, BLOCK, across, BLOCK)
     varied = tall.max(axis=(1, 3)) > tall.min(axis=(1, 3))
     rows = bands(down, across, 4)
-    windows = corners((unclipped(pixels) & varied)[rows])
+    windows = corners((unclipped(clipped_pixels(pixels)) & varied)[rows])
     if windows.sum() < LEAST_BLOCKS:
         return None
     part = blocks[pixel_rows(rows)].astype(np.float32) - 128

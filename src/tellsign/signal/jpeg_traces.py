@@ -50,7 +50,7 @@ def traces(media: Media) -> tuple[Trace, Trace]:
     found = traces_of(
         whole_blocks(media.dct.planes[0], media.shape),
         media.dct.tables[0],
-        unclipped(media.pixels),
+        clipped_pixels(media.pixels),
     )
     with _lock:
         return _known.setdefault(media, found)
@@ -70,7 +70,7 @@ def obstacle(media: Media) -> str | None:
 
 
 def traces_of(
-    coefficients: NDArray[np.int16], table: NDArray[np.uint16], usable: NDArray[np.bool_]
+    coefficients: NDArray[np.int16], table: NDArray[np.uint16], clipped: NDArray[np.bool_]
 ) -> tuple[Trace, Trace]:
     """The same from arrays.
 
@@ -79,16 +79,16 @@ def traces_of(
     coefficients : (blocks down, blocks across, 8, 8)
         Quantised luma of the whole blocks, from the file.
     table : (8, 8)
-    usable : (blocks down, blocks across)
-        Blocks without clipped pixels.
+    clipped : (8 * blocks down, 8 * blocks across)
+        See `clipped_pixels`.
     """
-    fit = usable & textured(coefficients)
+    fit = unclipped(clipped) & textured(coefficients)
     if fit.sum() < LEAST_BLOCKS:
         raise Untraceable("too_smooth")
     pixels = decode(coefficients, table)
     return (
         aligned_trace(coefficients, table, pixels, fit),
-        shifted_trace(coefficients, table, pixels, fit),
+        shifted_trace(coefficients, table, pixels, fit, clipped),
     )
 
 
@@ -109,11 +109,16 @@ def textured(coefficients: NDArray[np.int16]) -> NDArray[np.bool_]:
     return np.asarray(flat[..., 1:].any(axis=2))
 
 
-def unclipped(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(blocks down, blocks across): whole 8x8 blocks without black, white or saturated pixels."""
-    down, across = pixels.shape[0] // BLOCK, pixels.shape[1] // BLOCK
-    part = pixels[: down * BLOCK, : across * BLOCK]
+def clipped_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Of the whole 8x8 blocks: black, white and saturated pixels, (8 * down, 8 * across)."""
+    height, width = (side // BLOCK * BLOCK for side in pixels.shape[:2])
     # One comparison for both ends: adding wraps 253...255 round to 0...2.
-    clipped = part + np.uint8(CLIPPED + 1) < 2 * (CLIPPED + 1)
+    near_end = pixels[:height, :width] + np.uint8(CLIPPED + 1) < 2 * (CLIPPED + 1)
+    return np.asarray(near_end[..., 0] | near_end[..., 1] | near_end[..., 2])
+
+
+def unclipped(clipped: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(blocks down, blocks across): blocks without a clipped pixel."""
+    down, across = clipped.shape[0] // BLOCK, clipped.shape[1] // BLOCK
     rows = clipped.reshape(down, BLOCK, -1).any(axis=1)
-    return ~np.asarray(rows.reshape(down, across, -1).any(axis=2))
+    return ~np.asarray(rows.reshape(down, across, BLOCK).any(axis=2))

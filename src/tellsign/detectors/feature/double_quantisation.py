@@ -14,7 +14,7 @@ Score        In decades, for the stronger of the two traces, aligned or shifted:
              -log10 of the bounds on the false alarms of "the trace exists", "a region carries it"
              and "a region lacks it". So a picture compressed twice as a whole, or once, is low.
              The bounds take coefficients for independent; singly and doubly compressed pictures
-             without any paste reached about 30.
+             without any paste reached about 60.
 Blind spots  A last compression coarser than the former one, or equal to it, erases the trace; so
              do resizing and strong filters after the paste. A paste from a picture with the same
              table and grid, former qualities below 20, flat and clipped areas are not seen. Local
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 BLOCK = 8
 # Decades below which no finding is made: as much came from pictures without a paste (see Score).
-SPURIOUS = {"aligned": 30.0, "shifted": 15.0}
+SPURIOUS = {"aligned": 60.0, "shifted": 15.0}
+SPURIOUS_LACK = 60.0  # the same for "a region lacks it" in a picture that mostly carries the trace
 WHOLE = 0.9  # share of the picture from which "the whole picture" is said
 
 
@@ -159,7 +160,7 @@ class Reading:
             "shift_y": dy,
             "share_carrying": round(self.trace.share, 3),
         }
-        if self.lacking.decades < spurious:
+        if self.lacking.decades < (SPURIOUS_LACK if self.mostly_carried else spurious):
             if self.trace.share < WHOLE:
                 return []
             text = f"The whole picture shows the trace of {former}; that alone is no alteration."

@@ -134,7 +134,7 @@ def resizing(media: Media) -> list[Finding]:
     if not factors:
         return []
     named = " or ".join(f"{f.factor:g}" for f in factors)
-    text = f"The whole picture was probably resized, by a factor of {named}."
+    text = f"The whole picture was probably resized; factors that fit, best first: {named}."
     values = {"factor": factors[0].factor, "log10_nfa": round(factors[0].log10_nfa, 2)}
     return [Finding("history.resized", text, None, values)]
 
