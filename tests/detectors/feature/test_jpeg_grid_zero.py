@@ -121,6 +121,14 @@ def test_a_compressed_paste_in_a_picture_without_a_grid() -> None:
     assert [f.code for f in evidence.findings] == ["jpeg.grid.none", "jpeg.grid.foreign"]
 
 
+def test_a_lone_object_before_a_flat_ground_is_not_foreign() -> None:
+    picture = np.full((640, 640), 90, np.uint8)
+    picture[200:272, 300:364] = scene(72, 64)
+    evidence = examine(jpeg(picture, 85))
+    assert [f.code for f in evidence.findings] == ["jpeg.grid.whole"]
+    assert evidence.score == 0
+
+
 def test_noise_that_wipes_the_grid_out_is_a_missing_grid() -> None:
     picture = jpeg(scene(256, 320), 80)
     noise = np.random.default_rng(2).normal(0, 1.0, (140, 180))

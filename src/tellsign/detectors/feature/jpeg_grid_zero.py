@@ -125,6 +125,8 @@ def log10_nfa(shape: tuple[int, ...], area: int, votes: int) -> float:
 def main_grid(votes: NDArray[np.int8]) -> MainGrid:
     """The grid most voted for, and whether so many votes, not all in one part, could be chance.
 
+    Where most of a picture is flat, few pixels vote for the whole of it; a majority of those that
+    do is then measured against them alone, or a lone object would be foreign to its own picture.
     A large compressed paste in a picture without a grid brings enough votes for the whole. So
     where one region of the grid leaves most votes outside, and those know nothing of the grid, the
     figure is theirs.
@@ -132,7 +134,10 @@ def main_grid(votes: NDArray[np.int8]) -> MainGrid:
     counts = np.bincount(votes[votes != NO_VOTE], minlength=GRIDS)
     origin = int(counts.argmax())
     whole = MainGrid(origin, log10_nfa(votes.shape, votes.size, int(counts[origin])))
-    if not whole.meaningful or 2 * counts[origin] > counts.sum():
+    if 2 * counts[origin] > counts.sum():
+        voters = log10_nfa(votes.shape, int(counts.sum()), int(counts[origin]))
+        return whole if whole.meaningful else MainGrid(origin, voters)
+    if not whole.meaningful:
         return whole
     agreeing = np.where(votes == origin, votes, np.int8(NO_VOTE))
     grown = max(grown_regions(agreeing, REACH, 1), key=lambda region: region.size)

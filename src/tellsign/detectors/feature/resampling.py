@@ -12,7 +12,7 @@ Score        -log10 NFA (number of false alarms) of the most significant line th
 Blind spots  Pieces below about 200 x 200 pixels; factors whose lines fall on JPEG's (2, 4/3, 4/5,
              quarter turns and flips); JPEG compression after the alteration hides most traces at
              quality 97 and nearly all at 90; an unscaled piece in a picture that was resized as a
-             whole. Fabric, fences and screens have lines of their own. Pictures above 3 megapixels
+             whole. Fabric, fences and screens have lines of their own. Pictures above 25 megapixels
              are sampled.
 References   .. [1] A. C. Popescu, H. Farid, "Exposing digital forgeries by detecting traces of
              resampling", IEEE TSP 53(2), 2005. :DOI:`10.1109/TSP.2004.839932`
@@ -47,7 +47,7 @@ from tellsign.types import Box, Evidence, Family, Finding, Map, MapKind, Questio
 MIN_SIDE = 448  # pixels; below, no window leaves a rest to compare with
 # JPEG; of 120 resized or rotated pieces none was found at 90, a few at 95 (measure_resampling).
 MIN_QUALITY = 92
-MOST_WINDOWS = 160  # bounds the cost; all half-overlapping windows up to 3 megapixels
+MOST_WINDOWS = 400  # bounds the cost; all half-overlapping windows up to 6 megapixels
 LEAST_REST = 4  # windows to compare with
 MEANINGFUL = -2.0  # log10 NFA of a finding: one false one in a hundred pictures
 SHARED = -2.0  # log10 probability in the rest, below which the rest has the line too
