@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import struct
 import zlib
@@ -203,3 +204,15 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "bmp-palette": lambda: encode(Image.fromarray(scene()).quantize(16), "BMP"),
     "avif": lambda: encode(scene(), "AVIF", quality=60, speed=10, exif=exif_block(), xmp=XMP),
 }
+
+
+def heif() -> bytes:
+    import pillow_heif
+
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(scene())).save(buffer, quality=70)
+    return buffer.getvalue()
+
+
+if importlib.util.find_spec("pillow_heif") is not None:
+    SAMPLES["heif"] = heif

@@ -39,8 +39,8 @@ from tellsign.media import (
 from tellsign.media.media import luma_of
 from tellsign.media.orientation import display_orientation
 
-# Pillow scales 16 bits otherwise and applies the orientation of a TIFF.
-_OWN_WAY = ("png-16", "png-48", "tiff")
+# Pillow alone scales 16 bits otherwise, applies the orientation of a TIFF, and knows no HEIF.
+_OWN_WAY = ("png-16", "png-48", "tiff", "heif")
 
 
 def opened(data: bytes, name: str = "x") -> Media:

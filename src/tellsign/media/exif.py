@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PIL import ExifTags
+from collections.abc import Mapping
 
 from tellsign.media import icc, iptc, xmp
 from tellsign.media.metadata import Builder, Value, decode
@@ -23,12 +23,16 @@ _CODINGS = {b"ASCII\0\0\0": "ascii", b"JIS\0\0\0\0\0": "iso2022_jp", bytes(8): "
 # Directories of one block: two in the chain, three below each, and what cameras add.
 _MAX_DIRECTORIES = 32
 
-_NAMES = {
-    "exif": ExifTags.TAGS,
-    "thumbnail": ExifTags.TAGS,
-    "gps": ExifTags.GPSTAGS,
-    "interop": {1: "InteropIndex", 2: "InteropVersion"},
-}
+_INTEROP_NAMES = {1: "InteropIndex", 2: "InteropVersion"}
+
+
+def _name(space: str, tag: int) -> str:
+    from PIL import ExifTags  # 40 ms that listing detectors need not wait for
+
+    names: Mapping[int, str] = {"gps": ExifTags.GPSTAGS, "interop": _INTEROP_NAMES}.get(
+        space, ExifTags.TAGS
+    )
+    return names.get(tag) or f"0x{tag:04X}"
 
 
 def parse(block: bytes, offset: int | None, into: Builder) -> None:
@@ -116,8 +120,7 @@ class _Reader:
     def entry(self, field: Field, space: str) -> None:
         if field.tag in _LAYOUT:
             return
-        known = _NAMES[space].get(field.tag)
-        key = f"{space}:{known or f'0x{field.tag:04X}'}"
+        key = f"{space}:{_name(space, field.tag)}"
         if self.into.left > 0:
             self.into.add(key, self.value(field), self.place(field), field.size)
 

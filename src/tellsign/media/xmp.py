@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element, ParseError
-
-import defusedxml.ElementTree
-from defusedxml import DefusedXmlException
+from typing import TYPE_CHECKING
 
 from tellsign.media.metadata import Builder
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _XML = "{http://www.w3.org/XML/1998/namespace}"
@@ -49,6 +49,8 @@ _PREFIXES = {
 
 def parse(packet: bytes, offset: int | None, into: Builder) -> None:
     """Collect a packet: "xmp:dc:creator", "xmp:xmpMM:History/stEvt:action", ..."""
+    from xml.etree.ElementTree import ParseError
+
     if not into.begin("XMP"):
         return
     into.block("xmp", packet)
@@ -59,7 +61,7 @@ def parse(packet: bytes, offset: int | None, into: Builder) -> None:
     names = dict(_PREFIXES)
     try:
         root = _read(body, names)
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+    except (ParseError, ValueError, LookupError) as error:  # what defusedxml raises is a ValueError
         into.problem(f"an XMP packet could not be read ({type(error).__name__})")
         return
     for top in _descriptions(root):
@@ -68,6 +70,8 @@ def parse(packet: bytes, offset: int | None, into: Builder) -> None:
 
 
 def _read(body: bytes, names: dict[str, str]) -> Element:
+    import defusedxml.ElementTree
+
     root: Element | None = None
     elements = 0
     events = defusedxml.ElementTree.iterparse(
