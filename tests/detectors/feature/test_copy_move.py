@@ -76,7 +76,7 @@ def test_copies_are_found_with_their_transform(
 ) -> None:
     forged, truth = pasted(photo, rotation=rotation, scale=scale, mirrored=mirrored)
     evidence = examined(forged, quality)
-    assert evidence.score > 1.0
+    assert evidence.score > 2.0
     assert f1(evidence, truth) > 0.85
     values = evidence.findings[0].values
     # Which place is the copy is not known: either direction of the transform is right.
@@ -98,23 +98,43 @@ def test_copies_are_found_with_their_transform(
         assert min(np.hypot(c[0] - place[0], c[1] - place[1]) for c in centres) < 8
 
 
-@pytest.mark.parametrize("rotation", [0, 40])
-def test_copies_in_a_smooth_sky_are_found(rotation: float) -> None:
+def grey(values: NDArray[np.floating]) -> Rgb:
+    return np.repeat(np.clip(np.rint(values), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.fixture(scope="module")
+def sky() -> NDArray[np.floating]:
+    """A gradient and nothing else but sensor noise, a little smoothed as cameras do."""
     yy, xx = np.mgrid[:480, :640]
-    noise = np.random.default_rng(5).normal(0, 4, (480, 640, 1)).astype(np.float32)
-    sky = 110 + 0.08 * xx + 0.12 * yy + cv2.GaussianBlur(noise, (0, 0), 0.8)
-    pixels = np.clip(np.rint(np.repeat(sky[..., None], 3, axis=2)), 0, 255).astype(np.uint8)
-    forged, truth = pasted(pixels, rotation=rotation, side=140)
-    assert examined(pixels).score == 0.0
-    evidence = examined(forged, 90)
-    assert evidence.score > 1.0
+    noise = np.random.default_rng(5).normal(0, 4, (480, 640)).astype(np.float32)
+    return 110 + 0.08 * xx + 0.12 * yy + cv2.GaussianBlur(noise, (0, 0), 0.8)
+
+
+@pytest.mark.parametrize("rotation", [0, 40])
+def test_copies_in_a_smooth_sky_are_found(sky: NDArray[np.floating], rotation: float) -> None:
+    forged, truth = pasted(grey(sky), rotation=rotation, side=140)
+    assert examined(grey(sky)).score == 0.0
+    evidence = examined(forged)
+    assert evidence.score > 2.0
+    assert f1(evidence, truth) > 0.8
+
+
+@pytest.mark.parametrize("rotation", [0, 40])
+def test_copies_in_a_hazy_sky_survive_compression(
+    sky: NDArray[np.floating], rotation: float
+) -> None:
+    haze = np.random.default_rng(6).normal(0, 1, (480, 640)).astype(np.float32)
+    hazy = grey(sky + 90 * cv2.GaussianBlur(haze, (0, 0), 5))
+    forged, truth = pasted(hazy, rotation=rotation, side=140)
+    evidence = examined(forged, 85)
+    assert evidence.score > 1.5
     assert f1(evidence, truth) > 0.8
 
 
 def test_nothing_in_a_picture_without_copies(photo: Rgb) -> None:
     for quality in (None, 85):
         evidence = examined(photo, quality)
-        assert evidence.score == 0.0
+        assert evidence.score < 1.0
         assert evidence.maps == ()
         assert evidence.findings == ()
 
@@ -142,31 +162,28 @@ def test_groups_of_unrelated_pairs_differ() -> None:
 
 
 def test_repeated_windows_do_not_accuse() -> None:
-    """A facade: equal windows, each with its own noise and light, as a camera would see them."""
+    """A facade: equal windows, each with its own noise, light and reflections."""
     rng = np.random.default_rng(12)
-    window = np.full((60, 44), 70.0)
-    window[4:28, 4:20], window[4:28, 24:40] = 150.0, 140.0
-    window[32:56, 4:20], window[32:56, 24:40] = 120.0, 160.0
-    window[28:32] = window[:, 20:24] = 210.0
     wall = 170 + cv2.GaussianBlur(rng.normal(0, 12, (480, 640)), (0, 0), 2)
     for y in range(30, 400, 110):
         for x in range(30, 580, 95):
-            light = rng.uniform(-8, 8)
+            window = np.full((60, 44), 210.0)
+            for top, left in ((4, 4), (4, 24), (32, 4), (32, 24)):
+                glass = cv2.GaussianBlur(rng.normal(0, 60, (24, 16)), (0, 0), 5)
+                window[top : top + 24, left : left + 16] = 110 + glass
             shift = np.array([[1, 0, rng.random()], [0, 1, rng.random()]])
             moved = cv2.warpAffine(window, shift, (44, 60), borderMode=cv2.BORDER_REPLICATE)
-            wall[y : y + 60, x : x + 44] = moved + light
-    pixels = cv2.GaussianBlur(wall, (0, 0), 0.7) + rng.normal(0, 3, wall.shape)
-    rgb = np.repeat(np.clip(pixels, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+            wall[y : y + 60, x : x + 44] = moved + rng.uniform(-8, 8)
+    pixels = grey(cv2.GaussianBlur(wall, (0, 0), 0.7) + rng.normal(0, 3, wall.shape))
     for quality in (None, 85):
-        assert examined(rgb, quality).score < 0.5
+        assert examined(pixels, quality).score < 1.0
 
 
 def test_tiles_do_not_accuse() -> None:
     rng = np.random.default_rng(13)
     tile = cv2.GaussianBlur(rng.normal(128, 60, (40, 40)), (0, 0), 1.5)
-    pixels = np.tile(tile, (10, 12)) + rng.normal(0, 2, (400, 480))
-    rgb = np.repeat(np.clip(pixels, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    assert examined(rgb).score < 0.5
+    pixels = grey(np.tile(tile, (10, 12)) + rng.normal(0, 2, (400, 480)))
+    assert examined(pixels).score < 1.0
 
 
 @pytest.mark.parametrize("seed", [1, 2])

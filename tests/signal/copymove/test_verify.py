@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tellsign.signal.copymove import exact, geometry, verify
-from tellsign.signal.copymove.agreement import agreement
+from tellsign.signal.copymove.agreement import agreement, decades
 from tellsign.signal.copymove.grouping import Hypothesis
 
 Luma = NDArray[np.uint8]
@@ -93,9 +93,12 @@ def test_a_copy_agrees_and_a_like_thing_with_its_own_noise_does_not(
     copy, thing = verify.verify(forged, hypothesis), verify.verify(like, hypothesis)
     assert copy is not None
     assert thing is not None
-    assert agreement(copy).difference < 0.1
-    assert agreement(thing).difference > 3.0
-    assert agreement(copy).statistic > agreement(thing).statistic + 1.5
+    same, own = agreement(forged, copy), agreement(like, thing)
+    assert min(same.correlations) > 0.99
+    assert own.correlations[0] < 0.95
+    assert same.information > 2 * own.information
+    assert same.statistic > own.statistic + 1.0
+    assert decades(same, 1) > decades(own, 1) > decades(own, 50)
 
 
 def test_a_periodic_pattern_overlaps_itself() -> None:
@@ -106,4 +109,18 @@ def test_a_periodic_pattern_overlaps_itself() -> None:
     shift = np.array([[1.0, 0, 16], [0, 1, 0]])
     match = verify.verify(picture, Hypothesis(shift, around((100, 90)), 16))
     assert match is not None
-    assert agreement(match).overlap > 0.5
+    assert agreement(picture, match).overlap > 0.5
+
+
+def test_a_row_of_like_things_is_regular_and_a_paste_is_not(luma: Luma, paste: Paste) -> None:
+    row = luma.copy()
+    for x in (60, 220, 380):
+        row[100:180, x : x + 80] = luma[100:180, 60:140]
+    shift = np.array([[1.0, 0, 160], [0, 1, 0]])
+    first = verify.verify(row, Hypothesis(shift, around((100, 140)), 16))
+    assert first is not None
+    assert agreement(row, first).regularity > 0.9
+    forged, true = paste(luma, source=(150, 140), target=(430, 320), side=90)
+    second = verify.verify(forged, Hypothesis(true, around((150, 140)), 16))
+    assert second is not None
+    assert agreement(forged, second).regularity < 0.3

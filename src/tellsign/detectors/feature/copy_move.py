@@ -14,7 +14,7 @@ How          Candidates come from three searches: blocks that repeat bit by bit;
              counterpart overlaps is a periodic pattern and dropped.
 Score        -log10 of the expected share of pictures without copies whose best match agrees as
              well as this picture's, given how many like places it holds; 0 when there is none.
-             Unit: decades. Pairs of one decade and more are described and mapped.
+             Unit: decades. Pairs of 1.3 decades and more are described and mapped.
 Blind spots  Copies smaller than about 20 x 20 pixels, scaled by less than a third or more than
              three, or distorted beyond an affine transform. Copies of flat or overexposed places.
              Copies that were retouched, strongly recompressed, or shrunk with the picture to half
@@ -50,7 +50,7 @@ from tellsign.types import Box, Evidence, Family, Finding, Map, MapKind, Questio
 MIN_SIDE = 48  # pixels; below, two places of the least size hardly fit beside each other
 MIN_TEXTURED = 0.02  # share of the picture that must vary at all
 LISTED = 8  # pairs described one by one
-REPORTED = 1.0  # decades; what one pristine picture in ten also shows is not described or mapped
+REPORTED = 1.3  # decades; what one pristine picture in twenty shows too is not described
 
 
 @detector(

@@ -14,27 +14,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.signal.copymove.verify import Match, heart
+from tellsign.signal.copymove import geometry
+from tellsign.signal.copymove.crowd import like_places
+from tellsign.signal.copymove.verify import Match, heart, warp, zncc
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 BAND = 1.6  # pixels, Gaussian of the high-pass: survives one interpolation and JPEG 75
-SPREAD = 9  # pixels, window of the local normalisation
-QUIET = 0.3  # share of the region, least active, in which the difference is measured
-ROUNDING = 0.1  # grey levels squared: two roundings and what is left of them after the high-pass
+LEVELS = 3  # classes of activity that are compared apart: edges must not speak for the rest
+ROUNDING = 0.05  # grey levels squared, of two roundings after the high-pass
 MAX_OVERLAP = 0.25  # share of a region under its own counterpart; a paste cannot have it
 MAX_PLAIN = 0.5  # share of a region without any variation: drawn, and equal for that reason
 # Weights: logistic regression, copies against like places of pristine pictures (comofod and fau;
-# urban100, bsds500, imagenet, dreambooth). The offset has less than its
-# fitted weight (1.9) and a cap, as an editor may brighten a copy.
-CORRELATION_WEIGHT = 0.40
-INFORMATION_WEIGHT = 0.42
-OFFSET_WEIGHT = 1.5
+# urban100, bsds500, imagenet, dreambooth). The offset has four fifths of its fitted weight and a
+# cap, as an editor may brighten a copy.
+CORRELATION_WEIGHT = 0.55
+INFORMATION_WEIGHT = 0.23
+OFFSET_WEIGHT = 1.7
 OFFSET_CAP = 5.0  # grey levels
+REGULARITY_WEIGHT = 3.1
+CROWD_WEIGHT = 1.0
+CROWD = 6  # like places that one source and five pastes make; more are a repeated structure
 TRIALS_WEIGHT = 0.46
 # Exponential tail of the best statistic per pristine picture of the same groups.
-TAIL_START = -1.25
+TAIL_START = -3.0
 TAIL_SCALE = 0.7
 MAX_DECADES = 12.0
 
@@ -43,33 +47,44 @@ MAX_DECADES = 12.0
 class Agreement:
     """What two places share beyond their shape.
 
-    correlation: of locally normalised high-pass residuals, -1..1.
+    correlations: of high-pass residuals, -1..1, in the quiet, middle and busy third of the region.
     information: bits that one place tells of the other's residual (Gaussian channel).
-    difference: RMS in grey levels of the residuals' difference in the quiet part of the region.
     offset: mean difference in grey levels.
+    regularity: share of the region that looks alike once more, where the transform is applied
+        twice, backwards or half: a row of windows, not a paste.
+    crowd: number of places of the picture that look like the region, itself included.
     overlap: share of the region that its own counterpart covers.
     plain: share of the region without any variation between neighbours (drawn, not photographed).
     """
 
-    correlation: float
+    correlations: tuple[float, ...]
     information: float
-    difference: float
     offset: float
+    regularity: float
+    crowd: int
     overlap: float
     plain: float
 
     @property
+    def correlation(self) -> float:
+        """Mean over the thirds."""
+        return sum(self.correlations) / len(self.correlations)
+
+    @property
     def statistic(self) -> float:
         """Natural logarithm of odds, up to a constant; larger = more alike than like places are."""
+        unexplained = [max(1.0 - max(r, 0.0), 1e-4) for r in self.correlations]
         return (
-            -CORRELATION_WEIGHT * math.log(1.0 - min(self.correlation, 0.9999))
+            -CORRELATION_WEIGHT * sum(math.log(u) for u in unexplained) / len(unexplained)
             + INFORMATION_WEIGHT * math.log1p(self.information)
             - OFFSET_WEIGHT * math.log1p(min(abs(self.offset), OFFSET_CAP))
+            - REGULARITY_WEIGHT * self.regularity
+            - CROWD_WEIGHT * math.log(max(self.crowd / CROWD, 1.0))
         )
 
 
-def agreement(match: Match) -> Agreement:
-    """Measure `match` over the heart of its region."""
+def agreement(luma: NDArray[np.uint8], match: Match) -> Agreement:
+    """Measure `match` over the heart of its region. `luma` is the (H, W) picture."""
     import cv2
 
     a, b, mask = match.source, match.warped, match.mask
@@ -79,26 +94,34 @@ def agreement(match: Match) -> Agreement:
     gauss = np.maximum(cv2.GaussianBlur(weight, (0, 0), BAND), 1e-3)
     ra = (a - cv2.GaussianBlur(a * weight, (0, 0), BAND) / gauss) * weight
     rb = (b - cv2.GaussianBlur(b * weight, (0, 0), BAND) / gauss) * weight
-    box = np.maximum(cv2.blur(weight, (SPREAD, SPREAD)), 1e-3)
-    ea = cv2.blur(ra * ra, (SPREAD, SPREAD)) / box
-    eb = cv2.blur(rb * rb, (SPREAD, SPREAD)) / box
-    x = (ra / np.sqrt(ea + 0.25))[inner].astype(np.float64)
-    y = (rb / np.sqrt(eb + 0.25))[inner].astype(np.float64)
-    rho = float((x * y).sum() / math.sqrt(float((x * x).sum() * (y * y).sum()) + 1e-9))
-    activity = (ea + eb)[inner]
-    quiet = activity <= np.quantile(activity, QUIET)
-    noise = float(np.mean((ra - rb)[inner][quiet].astype(np.float64) ** 2))
-    power = float(np.mean((ra * ra + rb * rb)[inner].astype(np.float64))) / 2
+    box = np.maximum(cv2.blur(weight, (5, 5)), 1e-3)
+    activity = (cv2.blur(ra * ra + rb * rb, (5, 5)) / box)[inner]
+    x, y = ra[inner].astype(np.float64), rb[inner].astype(np.float64)
+    edges = np.quantile(activity, np.arange(1, LEVELS) / LEVELS)
+    level = np.searchsorted(edges, activity, side="left")
+    correlations = tuple(_correlation(x[level == k], y[level == k]) for k in range(LEVELS))
     # Neighbouring residuals are not independent: one sample per filter area.
-    samples = float(inner.sum()) / (2 * math.pi * BAND**2)
+    samples = len(x) / (2 * math.pi * BAND**2) / LEVELS
     return Agreement(
-        correlation=rho,
-        information=0.5 * samples * math.log2(1.0 + power / (noise + ROUNDING)),
-        difference=math.sqrt(noise),
+        correlations=correlations,
+        information=samples * sum(_bits(r) for r in correlations),
         offset=float((a - b)[inner].mean()),
+        regularity=_regularity(luma, match, inner),
+        crowd=like_places(luma, match),
         overlap=_overlap(match),
         plain=_plain(a, b, mask),
     )
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    if not len(x):
+        return 0.0
+    noise = ROUNDING * len(x)
+    return float((x * y).sum() / math.sqrt(((x * x).sum() + noise) * ((y * y).sum() + noise)))
+
+
+def _bits(correlation: float) -> float:
+    return -0.5 * math.log2(1.0 - min(max(correlation, 0.0), 0.9995) ** 2)
 
 
 def decades(measured: Agreement, trials: int) -> float:
@@ -111,6 +134,23 @@ def decades(measured: Agreement, trials: int) -> float:
     statistic = measured.statistic - TRIALS_WEIGHT * math.log1p(trials)
     tail = (statistic - TAIL_START) / TAIL_SCALE / math.log(10)
     return float(min(max(tail, 0.0), MAX_DECADES))
+
+
+def _regularity(luma: NDArray[np.uint8], match: Match, inner: Mask) -> float:
+    whole = np.vstack([match.matrix, [0.0, 0.0, 1.0]])
+    further = [(whole @ whole)[:2], geometry.inverse(match.matrix)]
+    if np.abs(match.matrix[:, :2] - np.eye(2)).max() < 0.1:
+        x, y, width, height = match.box
+        centre = np.array([[x + width / 2, y + height / 2]])
+        half = (geometry.apply(match.matrix, centre) - centre) / 2
+        further.append(np.hstack([np.eye(2), half.T]))
+    shares = [0.0]
+    for matrix in further:
+        source, other, inside = warp(luma, matrix, match.box)
+        seen = inner & inside
+        if 2 * seen.sum() >= inner.sum():
+            shares.append(float((zncc(source, other)[seen] > 0.5).mean()))
+    return max(shares)
 
 
 def _overlap(match: Match) -> float:

@@ -73,7 +73,7 @@ def duplicates(luma: NDArray[np.uint8]) -> Findings:
                 verified.append(match)
     found = []
     for match in verified:
-        measured = agreement(match)
+        measured = agreement(small, match)
         score = decades(measured, tests)
         if score > 0:
             region, counterpart = _places(match, small.shape)
