@@ -190,3 +190,17 @@ def test_bmff_structure() -> None:
     refused(brand + struct.pack(">I4s", 5000, b"meta"), "cut off")
     flood = brand + struct.pack(">I4s", 8, b"free") * 30_000
     refused(flood, "boxes", LimitExceeded)
+
+
+def test_damaged_tiff_data_are_told_and_nothing_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("tiff-deflate", "tiff-pages"):
+        data = bytearray(SAMPLES[name]())
+        data[10:60] = b"\xf7" * 50
+        refused(bytes(data), "TIFF cannot be decoded")
+    data = bytearray(SAMPLES["tiff-jpeg"]())
+    scan = data.index(b"\xff\xda")
+    data[scan + 500 : scan + 502] = b"\xff\xa4"
+    refused(bytes(data), "TIFF data are damaged")
+    assert capfd.readouterr().err == ""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.errors import MalformedMedia, MissingExtra, UnsupportedFormat
+from tellsign.errors import MalformedMedia, MissingExtra, TellsignError, UnsupportedFormat
 from tellsign.media.quiet import quietly
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ _BROKEN = (
 )
 # Decoders other than that of JPEG warn, libtiff prints to stderr; they take turns.
 _STRIP = 1 << 20  # pixels copied at a time
-_PRINTED = re.compile(rb".*")
+# The form of libtiff's errors; Pillow turns its warnings off.
+_PRINTED = re.compile(rb"(_?TIFF\w*|[A-Z]\w*(Decode|Setup|Lib|State)\w*|tempfile\.tif)[\w.]*: .*")
 _warnings = RLock()
 
 
@@ -132,21 +133,26 @@ class Decoder:
     def _open_position(self) -> int:
         return self._open.tell() if self._open is not None else 0
 
-    def _guarded(self, call: Any) -> Any:
+    def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
             if self.kind == "jpeg":
                 return call()
             with _warnings, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if self.kind == "tiff":
-                    return quietly(call, _PRINTED)[0]
-                return call()
-        except (MissingExtra, UnsupportedFormat):
+                return self._quiet(call) if self.kind == "tiff" else call()
+        except TellsignError:
             raise
         except _BROKEN as error:
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             kind = self.kind.upper()
             raise MalformedMedia(f"{self.name}: the {kind} cannot be decoded ({reason})") from error
+
+    def _quiet(self, call: Callable[[], Any]) -> Any:
+        result, printed = quietly(call, _PRINTED)
+        if printed:  # not every error of JPEG inside TIFF reaches Pillow
+            reason = printed.decode("latin-1")[:120]
+            raise MalformedMedia(f"{self.name}: the TIFF data are damaged ({reason})")
+        return result
 
 
 def _heif(stream: bytes) -> Image.Image:
