@@ -20,24 +20,26 @@ def composite(host: Pixels, patch: Pixels, alpha: Matte, place: Place) -> Pixels
 
 
 def poisson(host: Pixels, patch: Pixels, alpha: Matte, place: Place) -> Pixels:
-    """Clone gradients of `patch` into `host` inside ``alpha > 0``.
+    """Clone gradients of `patch` into `host` inside ``alpha > 0``, which leaves a rim of the patch.
 
     Pérez, Gangnet, Blake, "Poisson image editing", ACM Trans. Graph. 22 (2003),
-    :DOI:`10.1145/882262.882269`, as in ``cv2.seamlessClone``; its writing outside the mask, by
-    rounding, is undone.
+    :DOI:`10.1145/882262.882269`, as in ``cv2.seamlessClone``.
     """
     room = place.grown(MARGIN, host.shape)
     top, left = place.y - room.y, place.x - room.x
     inner = (slice(top, top + place.height), slice(left, left + place.width))
     target = np.ascontiguousarray(host[room.window])
-    source, mask = target.copy(), np.zeros(target.shape[:2], np.uint8)
+    source = target.copy()
     source[inner] = patch
-    mask[inner] = np.where(alpha > 0, 255, 0)
+    inside = np.zeros(target.shape[:2], np.bool_)
+    inside[inner] = alpha > 0
+    # seamlessClone erodes the mask by one pixel, and writes into the array it is given.
+    mask = cv2.dilate(np.where(inside, np.uint8(255), np.uint8(0)), np.ones((3, 3), np.uint8))
     x, y, width, height = cv2.boundingRect(mask)
     centre = (x + width // 2, y + height // 2)  # where seamlessClone leaves the patch in place
     cloned = cv2.seamlessClone(source, target, mask, centre, cv2.NORMAL_CLONE)
     result = host.copy()
-    result[room.window] = np.where(mask[..., None] > 0, cloned, target)
+    result[room.window] = np.where(inside[..., None], cloned, target)
     return result
 
 

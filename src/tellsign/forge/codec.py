@@ -71,8 +71,8 @@ def encode_jpeg(pixels: Pixels, quality: int, subsampling: str) -> bytes:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Save (H, W) or (H, W, 3) uint8 without loss."""
-    return _save(pixels, "PNG", compress_level=6)
+    """Save (H, W) or (H, W, 3) uint8 without loss, quickly rather than small."""
+    return _save(pixels, "PNG", compress_level=2)
 
 
 def encode_webp(pixels: Pixels, quality: int) -> bytes:

@@ -27,6 +27,7 @@ def exemplar_fill(pixels: Pixels, hole: Mask, rng: np.random.Generator) -> Pixel
     Raises ForgeError when no patch fits beside the hole.
     """
     half = _half_patch(hole)
+    stride = max(1, half // 5)
     image = np.pad(pixels.astype(np.float64), ((half, half), (half, half), (0, 0)), mode="edge")
     # Padding is known to the comparison but never a source.
     todo = np.pad(hole, half)
@@ -38,16 +39,20 @@ def exemplar_fill(pixels: Pixels, hole: Mask, rng: np.random.Generator) -> Pixel
     allowed[tuple(sources.T)] = True
     side = 2 * half + 1
     windows = np.lib.stride_tricks.sliding_window_view(original, (side, side), axis=(0, 1))
-    bank = windows[chosen[:, 0] - half, chosen[:, 1] - half].reshape(len(chosen), -1)
+    # Large patches are compared on a coarser lattice first; the refinement uses every pixel.
+    lattice = (slice(None), slice(half % stride, None, stride), slice(half % stride, None, stride))
+    bank = windows[:, :, *lattice][chosen[:, 0] - half, chosen[:, 1] - half]
+    bank = bank.reshape(len(chosen), -1)
     squares = bank**2
     confidence = (~todo).astype(np.float64)
     while todo.any():
         y, x, sure = _next(image, todo, confidence, half)
         window = (slice(y - half, y + half + 1), slice(x - half, x + half + 1))
         missing = todo[window].copy()
-        known = np.broadcast_to(~missing, (3, side, side)).reshape(-1)
-        target = image[window].transpose(2, 0, 1).reshape(-1) * known
-        best = chosen[int(np.argmin(squares @ known - 2 * (bank @ target)))]
+        known = np.broadcast_to(~missing, (3, side, side)).astype(np.float64)
+        target = image[window].transpose(2, 0, 1) * known
+        seen, sought = known[lattice].reshape(-1), target[lattice].reshape(-1)
+        best = chosen[int(np.argmin(squares @ seen - 2 * (bank @ sought)))]
         sy, sx = _refined(windows, allowed, best, known, target, half)
         patch = original[sy - half : sy + half + 1, sx - half : sx + half + 1]
         image[window][missing] = patch[missing]
@@ -80,15 +85,16 @@ def _next(image: Floats, todo: Mask, confidence: Floats, half: int) -> tuple[int
     hole = todo[box].astype(np.uint8)
     front = (hole - cv2.erode(hole, np.ones((3, 3), np.uint8))) > 0
     sure = cv2.blur(confidence[box], (2 * half + 1, 2 * half + 1))
-    luma = image[box].mean(axis=2)
-    luma[hole > 0] = 0
-    down, across = np.gradient(luma)
-    # Gradients count only where all four neighbours are known.
-    inner = cv2.erode(1 - hole, np.ones((3, 3), np.uint8)) > 0
-    edge_y, edge_x = down * inner, across * inner
+    luma = np.where(hole, 0.0, image[box] @ np.full(3, 1 / 3))
+    # Gradients count only where all neighbours are known.
+    inner = cv2.erode(1 - hole, np.ones((3, 3), np.uint8))
+    edge_y = cv2.Sobel(luma, cv2.CV_64F, 0, 1, scale=0.125) * inner
+    edge_x = cv2.Sobel(luma, cv2.CV_64F, 1, 0, scale=0.125) * inner
     near = np.ones((2 * half + 1, 2 * half + 1), np.uint8)
-    normal_y, normal_x = np.gradient(cv2.GaussianBlur(hole.astype(np.float64), (0, 0), 1.5))
-    length = np.hypot(normal_y, normal_x) + 1e-6
+    smooth = cv2.GaussianBlur(hole.astype(np.float64), (0, 0), 1.5)
+    normal_y = cv2.Sobel(smooth, cv2.CV_64F, 0, 1)
+    normal_x = cv2.Sobel(smooth, cv2.CV_64F, 1, 0)
+    length = np.sqrt(normal_y**2 + normal_x**2) + 1e-6
     # The isophote is the gradient turned by 90 degrees.
     into = np.abs(edge_x * normal_y - edge_y * normal_x) / length
     strength = cv2.dilate(into, near)
@@ -98,7 +104,7 @@ def _next(image: Floats, todo: Mask, confidence: Floats, half: int) -> tuple[int
 
 
 def _refined(
-    windows: Floats, allowed: Mask, best: NDArray[np.intp], known: NDArray[np.bool_],
+    windows: Floats, allowed: Mask, best: NDArray[np.intp], known: Floats,
     target: Floats, half: int,
 ) -> tuple[int, int]:  # fmt: skip
     around = [
@@ -109,7 +115,6 @@ def _refined(
     height, width = allowed.shape
     around = [(y, x) for y, x in around if 0 <= y < height and 0 <= x < width and allowed[y, x]]
     costs = [
-        float((((windows[y - half, x - half].reshape(-1) - target) ** 2) * known).sum())
-        for y, x in around
+        float((((windows[y - half, x - half] - target) ** 2) * known).sum()) for y, x in around
     ]
     return around[int(np.argmin(costs))]
