@@ -1,0 +1,1 @@
+"""Signal processing shared by detectors: pure functions over arrays."""
