@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from tellsign.errors import ForgeError, MissingExtra
+from tellsign.errors import ForgeError, UsageError
 
 Pixels = NDArray[np.uint8]
 
@@ -80,9 +80,9 @@ def encode_webp(pixels: Pixels, quality: int) -> bytes:
 
 
 def encode_avif(pixels: Pixels, quality: int) -> bytes:
-    """Save as AVIF, one thread. Raises MissingExtra where Pillow was built without it."""
+    """Save as AVIF, one thread. Raises UsageError where Pillow was built without it."""
     if not features.check("avif"):
-        raise MissingExtra("AVIF pictures", "heif")
+        raise UsageError("this Pillow was built without AVIF; its wheels from 11.3 on have it")
     return _save(pixels, "AVIF", quality=quality, subsampling="4:2:0", speed=8, max_threads=1)
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -137,6 +138,8 @@ def recipe_from_mapping(values: Mapping[str, Any], name: str = "recipe") -> Reci
         raise UsageError(
             f"recipe {name!r}: operation must be one of {', '.join(OPERATIONS)}; got {operation!r}"
         )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise UsageError(f"recipe {name!r}: a name is made of letters, digits, '-' and '_'")
     checked: dict[str, Any] = {"name": name}
     for key, value in values.items():
         known = fields.get(key)

@@ -45,15 +45,31 @@ def build_record(
         ],
         "parameters": _plain(parameters),
         "steps": [_plain(s) for s in steps],
-        "output": {
-            "format": kind,
-            "width": int(mask.shape[1]),
-            "height": int(mask.shape[0]),
-            "size": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        },
+        "output": _output(data, kind, mask),
         "mask": mask_facts(mask),
         "libraries": libraries(),
+    }
+
+
+def laundered_record(
+    record: Record, steps: Sequence[Step], data: bytes, kind: str, mask: Pixels
+) -> Record:
+    """The record of a forgery after laundering: further steps, another output and mask."""
+    return {
+        **record,
+        "steps": [*record["steps"], *(_plain(s) for s in steps)],
+        "output": _output(data, kind, mask),
+        "mask": mask_facts(mask),
+    }
+
+
+def _output(data: bytes, kind: str, mask: Pixels) -> Record:
+    return {
+        "format": kind,
+        "width": int(mask.shape[1]),
+        "height": int(mask.shape[0]),
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
 
 
@@ -80,7 +96,7 @@ def libraries() -> Mapping[str, str]:
     """Versions that can change bytes: another version may draw, filter or encode differently."""
     encoders = {
         name: str(features.version(name) or "absent")
-        for name in ("libjpeg_turbo", "webp", "avif", "zlib")
+        for name in ("libjpeg_turbo", "webp", "avif", "zlib_ng", "zlib")
     }
     return {
         "numpy": np.__version__,
