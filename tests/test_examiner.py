@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tellsign.errors import UnreadableSource
+from tellsign.errors import MissingExtra, UnreadableSource
 from tellsign.examiner import Examiner
 from tellsign.media import from_bytes, from_path, from_stream
 from tellsign.plan import Plan
@@ -185,3 +185,22 @@ def test_the_digest_names_the_selection(plan: Plan) -> None:
     fewer = Plan.select(detectors=NAMES[:2], loaded=FILES)
     assert fewer.digest != plan.digest
     assert Plan.select(detectors=NAMES, loaded=FILES).digest == plan.digest
+
+
+def test_a_missing_optional_part_costs_only_its_picture(
+    examiner: Examiner, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tellsign.examiner as module
+
+    opened = module.open_media
+
+    def without_heif(source: Source, *rest: object) -> object:
+        if source.name == "phone.heic":
+            raise MissingExtra("HEIF pictures", "heif")
+        return opened(source, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "open_media", without_heif)
+    bad, good = examiner.examine_many([png(photo, "phone.heic"), png(photo)])
+    assert not bad.examined
+    assert "tellsign[heif]" in str(bad.error)
+    assert good.examined

@@ -22,7 +22,7 @@ from tellsign.artifacts.store import Store
 from tellsign.calibration.conditions import condition_of
 from tellsign.calibration.stored import calibration_for
 from tellsign.detectors.base import Abstain, BatchedDetector, Detector
-from tellsign.errors import InputError
+from tellsign.errors import InputError, MissingExtra, TellsignError
 from tellsign.fusion.fuse import conclude, stored_weights
 from tellsign.media import open_media
 from tellsign.media.media import Media
@@ -51,7 +51,7 @@ class _Case:
     source: Source
     started: float
     media: Media | None = None
-    error: InputError | None = None
+    error: TellsignError | None = None
     rows: dict[str, Rows] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Examiner:
             case = _Case(source, time.perf_counter(), depth=depth)
             try:
                 case.media = open_media(source, self.plan.policy.limits)
-            except InputError as error:
+            except (InputError, MissingExtra) as error:
                 case.error = error
         case.opened = time.perf_counter() - case.started
         if case.media is not None and depth and _pixels(case.media) > self._child_limit:

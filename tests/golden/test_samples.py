@@ -1,6 +1,6 @@
-"""Whole reports of the shipped samples. `scripts/test --regenerate` rewrites them and shows the diff.
+"""Whole reports of the shipped samples; `scripts/test --regenerate` rewrites them, with a diff.
 
-What names code or a fit by its hash is left out: it changes with every edit, and has tests of its own.
+What names code or a fit by its hash is left out: it changes with every edit, and is tested apart.
 """
 
 from __future__ import annotations

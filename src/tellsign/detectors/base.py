@@ -1,4 +1,4 @@
-"""What a detector is: a class in a file of its own that answers one question with evidence or abstains.
+"""What a detector is: a class in a file of its own that answers one question, or abstains.
 
 The file's docstring carries the headings of `HEADINGS`; registry, help, docs page and report
 footnotes are made from it. `@detector` states the rest. No other file has to be touched.
@@ -195,7 +195,9 @@ def docstring_sections(name: str, doc: str | None) -> dict[str, str]:
     sections = {"title": text[: starts[0]].strip().rstrip(".")}
     for heading, mark, end in zip(HEADINGS, marks, [*starts[1:], len(text)], strict=True):
         assert mark is not None
-        sections[heading] = inspect.cleandoc(" " * (mark.end() - mark.start()) + text[mark.end() : end])
+        sections[heading] = inspect.cleandoc(
+            " " * (mark.end() - mark.start()) + text[mark.end() : end]
+        )
     if not all(sections.values()):
         raise DetectorError(f"{name}: empty docstring section")
     return sections

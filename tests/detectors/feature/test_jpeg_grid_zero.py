@@ -188,3 +188,10 @@ def test_least_size_is_the_smallest_that_can_be_meaningful() -> None:
     assert len(foreign_regions(votes, MainGrid(0, 1.0))) == 1
     votes[100 : 100 + side - 8] = NO_VOTE
     assert foreign_regions(votes, MainGrid(0, 1.0)) == []
+
+
+def test_other_block_codecs_are_left_alone() -> None:
+    """The 4x4 transform of WebP leaves zeros on a grid of its own."""
+    out = io.BytesIO()
+    Image.fromarray(rgb(scene(256, 256))).save(out, "WEBP", quality=80)
+    assert JpegGridZero().applicable(open_media(from_bytes(out.getvalue()))) == "other_codec"

@@ -74,6 +74,7 @@ class GridRegion:
     unit="decades",
     abstentions={
         "too_small": f"The picture has a side below {MIN_SIDE} pixels.",
+        "other_codec": "The picture was compressed by another codec, whose own blocks hide the grid.",
         "flat": "Too few pixels can vote for a grid: the picture is flat or drawn.",
     },
     findings={
@@ -86,7 +87,10 @@ class GridRegion:
 )
 class JpegGridZero(Detector):
     def applicable(self, media: Media) -> str | None:
-        return "too_small" if min(media.shape) < MIN_SIDE else None
+        if min(media.shape) < MIN_SIDE:
+            return "too_small"
+        # VP8, AV1 and HEVC transform blocks of 4 and 8 pixels leave zeros of their own.
+        return "other_codec" if media.facts.format in ("webp", "avif", "heif") else None
 
     def examine(self, media: Media) -> Evidence:
         luma = media.luma
