@@ -74,7 +74,7 @@ class GridRegion:
     unit="decades",
     abstentions={
         "too_small": f"The picture has a side below {MIN_SIDE} pixels.",
-        "other_codec": "The picture was compressed by another codec, whose own blocks hide the grid.",
+        "other_codec": "The picture was compressed by another codec, with blocks of its own.",
         "flat": "Too few pixels can vote for a grid: the picture is flat or drawn.",
     },
     findings={
