@@ -170,7 +170,8 @@ def load_recipe(name: str) -> Recipe:
             "a recipe of your own is given as a path to a .toml file"
         )
     try:
-        return recipe_from_toml(Path(name).read_text("utf-8"), Path(name).stem)
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(name).stem)
+        return recipe_from_toml(Path(name).read_text("utf-8"), stem)
     except OSError as error:
         raise UsageError(f"recipe file {name!r} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
