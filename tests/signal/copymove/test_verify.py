@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tellsign.signal.copymove import exact, geometry, verify
-from tellsign.signal.copymove.agreement import agreement, decades
+from tellsign.signal.copymove import crowd, exact, geometry, verify
+from tellsign.signal.copymove.agreement import agreement, decades, repetition
 from tellsign.signal.copymove.grouping import Hypothesis
 
 Luma = NDArray[np.uint8]
@@ -93,7 +94,7 @@ def test_a_copy_agrees_and_a_like_thing_with_its_own_noise_does_not(
     copy, thing = verify.verify(forged, hypothesis), verify.verify(like, hypothesis)
     assert copy is not None
     assert thing is not None
-    same, own = agreement(forged, copy), agreement(like, thing)
+    same, own = agreement(copy), agreement(thing)
     assert min(same.correlations) > 0.99
     assert own.correlations[0] < 0.95
     assert same.information > 2 * own.information
@@ -109,7 +110,7 @@ def test_a_periodic_pattern_overlaps_itself() -> None:
     shift = np.array([[1.0, 0, 16], [0, 1, 0]])
     match = verify.verify(picture, Hypothesis(shift, around((100, 90)), 16))
     assert match is not None
-    assert agreement(picture, match).overlap > 0.5
+    assert agreement(match).overlap > 0.5
 
 
 def test_a_row_of_like_things_is_regular_and_a_paste_is_not(luma: Luma, paste: Paste) -> None:
@@ -119,8 +120,24 @@ def test_a_row_of_like_things_is_regular_and_a_paste_is_not(luma: Luma, paste: P
     shift = np.array([[1.0, 0, 160], [0, 1, 0]])
     first = verify.verify(row, Hypothesis(shift, around((100, 140)), 16))
     assert first is not None
-    assert agreement(row, first).regularity > 0.9
+    assert repetition(agreement(first), row, crowd.coarse(row), first).regularity > 0.9
     forged, true = paste(luma, source=(150, 140), target=(430, 320), side=90)
     second = verify.verify(forged, Hypothesis(true, around((150, 140)), 16))
     assert second is not None
-    assert agreement(forged, second).regularity < 0.3
+    lone = repetition(agreement(second), forged, crowd.coarse(forged), second)
+    assert lone.regularity < 0.3
+    assert lone.crowd <= 2
+
+
+def test_windows_come_in_crowds() -> None:
+    rng = np.random.default_rng(8)
+    pane = cv2.GaussianBlur(rng.normal(128, 60, (40, 40)), (0, 0), 2)
+    wall = rng.normal(128, 4, (320, 400))
+    for y in range(10, 280, 60):
+        for x in range(10, 360, 60):
+            wall[y : y + 40, x : x + 40] = pane + rng.normal(0, 3, (40, 40))
+    picture = np.clip(wall, 0, 255).astype(np.uint8)
+    shift = np.array([[1.0, 0, 180], [0, 1, 120]])
+    match = verify.verify(picture, Hypothesis(shift, around((90, 90), 15), 16))
+    assert match is not None
+    assert crowd.like_places(crowd.coarse(picture), match) >= 20

@@ -9,7 +9,7 @@ The number of false alarms follows Desolneux, Moisan & Morel, IJCV 40 (2000), DO
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,8 @@ class Agreement:
         )
 
 
-def agreement(luma: NDArray[np.uint8], match: Match) -> Agreement:
-    """Measure `match` over the heart of its region. `luma` is the (H, W) picture."""
+def agreement(match: Match) -> Agreement:
+    """Measure `match` over the heart of its region, its repetition in the picture left aside."""
     import cv2
 
     a, b, mask = match.source, match.warped, match.mask
@@ -106,10 +106,24 @@ def agreement(luma: NDArray[np.uint8], match: Match) -> Agreement:
         correlations=correlations,
         information=samples * sum(_bits(r) for r in correlations),
         offset=float((a - b)[inner].mean()),
-        regularity=_regularity(luma, match, inner),
-        crowd=like_places(luma, match),
+        regularity=0.0,
+        crowd=1,
         overlap=_overlap(match),
         plain=_plain(a, b, mask),
+    )
+
+
+def repetition(
+    measured: Agreement, luma: NDArray[np.uint8], half: Array, match: Match
+) -> Agreement:
+    """`measured` with `regularity` and `crowd` looked up in the (H, W) picture.
+
+    half: the picture as `crowd.coarse` returns it.
+    """
+    return replace(
+        measured,
+        regularity=_regularity(luma, match, heart(match.mask)),
+        crowd=like_places(half, match),
     )
 
 

@@ -13,16 +13,22 @@ LEAST_SIDE, MOST_SIDE = 8, 40  # pixels at half size, of the square that is sear
 LIKE = 0.6  # normalised correlation of a like place
 
 
-def like_places(luma: NDArray[np.uint8], match: Match) -> int:
-    """Number of places of the (H, W) picture that look like the midst of `match`, itself included.
-
-    Places turned or scaled against it are not counted.
-    """
+def coarse(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The (H, W) picture at half size without its slow variation, for `like_places`."""
     import cv2
 
     size = (luma.shape[1] // HALF, luma.shape[0] // HALF)
     half = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
-    half = half - cv2.GaussianBlur(half, (0, 0), COARSE)
+    return np.asarray(half - cv2.GaussianBlur(half, (0, 0), COARSE), np.float32)
+
+
+def like_places(half: NDArray[np.float32], match: Match) -> int:
+    """Number of places that look like the midst of `match`, itself included.
+
+    half: the picture as `coarse` returns it. Places turned or scaled are not counted.
+    """
+    import cv2
+
     # The square in which the region is densest; holes (panes, flat parts) belong to the look of it.
     side = min(int(0.8 * float(match.mask.sum()) ** 0.5) // HALF, MOST_SIDE)
     if side < LEAST_SIDE:

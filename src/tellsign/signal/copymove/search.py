@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.signal.copymove import dense, exact, geometry, grouping, keypoints, verify
-from tellsign.signal.copymove.agreement import Agreement, agreement, decades
+from tellsign.signal.copymove import crowd, dense, exact, geometry, grouping, keypoints, verify
+from tellsign.signal.copymove.agreement import Agreement, agreement, decades, repetition
 from tellsign.signal.copymove.geometry import Matrix
 from tellsign.signal.copymove.grouping import Hypothesis
 from tellsign.signal.copymove.verify import Match
@@ -72,8 +72,11 @@ def duplicates(luma: NDArray[np.uint8]) -> Findings:
             if match is not None:
                 verified.append(match)
     found = []
+    half = crowd.coarse(small) if verified else None
     for match in verified:
-        measured = agreement(small, match)
+        measured = agreement(match)
+        if half is not None and decades(measured, tests) > 0:
+            measured = repetition(measured, small, half, match)
         score = decades(measured, tests)
         if score > 0:
             region, counterpart = _places(match, small.shape)

@@ -25,8 +25,10 @@ FLOOR = 0.5  # grey levels squared added to local variances: rounding noise coun
 LIKE = 0.6  # local correlation of a pixel taken to be copied
 MARGIN = 40  # pixels around the seeds in which the region may grow in one round
 GROWTHS = 3
+FINE = 0.45  # correlation of fine residuals below which refined places are not worth more
 REFINEMENTS = 3
 LEAST = 150  # pixels; a smaller region cannot be told from chance likeness of edges
+OUTSIDE = -1e6  # grey level of what lies beyond the picture; no interpolated value hides it
 PATCH = 160_000  # pixels used at most by one Gauss-Newton step
 
 
@@ -68,9 +70,9 @@ def verify(luma: NDArray[np.uint8], hypothesis: Hypothesis) -> Match | None:
         box = _box(low - MARGIN, high + MARGIN, luma.shape)
         if box is None:
             return None
-        for _ in range(REFINEMENTS if round_ == 0 else 1):
+        for step in range(REFINEMENTS if round_ == 0 else 1):
             found = _compare(luma, matrix, box, seeds, hypothesis.support)
-            if found is None:
+            if found is None or (step == REFINEMENTS - 1 and _fine(found) < FINE):
                 return None
             matrix = _refine(found)
             if not geometry.plausible(matrix):
@@ -90,6 +92,16 @@ def verify(luma: NDArray[np.uint8], hypothesis: Hypothesis) -> Match | None:
             break
         low, high = low - MARGIN, high + MARGIN
     return None if found is None else _snapped(luma, found)
+
+
+def _fine(match: Match) -> float:
+    """Correlation of the high-pass residuals inside the region, as a quick check."""
+    import cv2
+
+    inner = heart(match.mask)
+    a = (match.source - cv2.GaussianBlur(match.source, (0, 0), 1.6))[inner].astype(np.float64)
+    b = (match.warped - cv2.GaussianBlur(match.warped, (0, 0), 1.6))[inner].astype(np.float64)
+    return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-9))
 
 
 def _equal(luma: NDArray[np.uint8], hypothesis: Hypothesis) -> Match | None:
@@ -179,18 +191,20 @@ def warp(
         sigma = 0.55 * float(np.sqrt(1 / scale**2 - 1))
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), sigma), np.float32)
     whole = np.allclose(local, np.rint(local), atol=1e-3)
-    warped = cv2.warpAffine(
-        other,
-        local,
-        (width, height),
-        flags=(cv2.INTER_NEAREST if whole else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
+    warped = np.asarray(
+        cv2.warpAffine(
+            other,
+            local,
+            (width, height),
+            flags=(cv2.INTER_NEAREST if whole else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(OUTSIDE,),
+        ),
+        np.float32,
     )
-    gx, gy = np.meshgrid(np.arange(width), np.arange(height))
-    u = local[0, 0] * gx + local[0, 1] * gy + local[0, 2]
-    v = local[1, 0] * gx + local[1, 1] * gy + local[1, 2]
-    inside = (u >= 0) & (v >= 0) & (u <= other.shape[1] - 1) & (v <= other.shape[0] - 1)
-    return source, np.asarray(warped, np.float32), np.asarray(inside)
+    inside = np.abs(warped) < 1000.0
+    warped[~inside] = 0.0
+    return source, warped, inside
 
 
 def zncc(a: Array, b: Array, window: int = WINDOW) -> Array:
