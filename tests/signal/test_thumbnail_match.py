@@ -43,6 +43,14 @@ def test_dark_bars_are_cut_off(main: Luma, bars: tuple[int, int, int, int]) -> N
     assert found.relation == "same"
 
 
+def test_a_dark_ground_is_not_taken_for_bars(main: Luma) -> None:
+    night = np.full_like(main, 6)
+    night[150:330, 380:560] = main[150:330, 380:560] // 2 + 100
+    found = match_thumbnail(night, reduced(night))
+    assert found is not None
+    assert found.relation == "same"
+
+
 def test_another_tone_curve_is_the_same(main: Luma) -> None:
     brighter = (255 * (reduced(main) / 255.0) ** 0.7).astype(np.uint8)
     found = match_thumbnail(main, brighter)

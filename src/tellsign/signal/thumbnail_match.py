@@ -55,7 +55,8 @@ def match_thumbnail(main: NDArray[np.uint8], thumbnail: NDArray[np.uint8]) -> Th
     reduced = _reduced(main, 4 * max(thumbnail.shape))
     if small.std() < FLAT or reduced.std() < FLAT:
         return None
-    upright = _aligned(reduced, small)
+    # A night picture's ground is as dark as a bar, so the whole thumbnail is tried as well.
+    upright = max((_aligned(reduced, t) for t in (small, thumbnail)), key=lambda found: found[0])
     if upright[0] >= DIFFERENT:
         difference = local_difference(*upright[1:])
         # An altered place must not hide that all the rest is the same.
