@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from tellsign.detectors.base import Detector, detector
 from tellsign.media.media import Media
@@ -31,7 +32,7 @@ class ToyTrouble(Detector):
     def examine(self, media: Media) -> Evidence:
         width = media.shape[1]
         if log := os.environ.get("TOY_TROUBLE_LOG"):
-            with open(log, "a") as stream:  # noqa: PTH123
+            with Path(log).open("a", errors="surrogateescape") as stream:
                 stream.write(f"{media.source.name}\n")
         if width == 101:
             os._exit(9)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tellsign.batch.crew import CRASHED, TIME_LIMIT, Done
 from tellsign.batch.worker import ONE_THREAD, Order, Worker
-from tellsign.errors import MissingExtra, TellsignError, UsageError
+from tellsign.errors import MissingExtra, UsageError
 from tellsign.plan import Plan
 
 LOCAL = "local"
@@ -138,6 +138,6 @@ class _Hand:
 
 
 def _cause(error: Exception) -> str:
-    """The one line of ours inside Ray's report of an actor's death, or its kind."""
-    cause = getattr(error, "cause", None)
-    return str(cause) if isinstance(cause, TellsignError) else type(error).__name__
+    """The last line of Ray's report: of an actor that failed to start it is the exception."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,12 @@ class Places:
             )
 
     def clear(self) -> None:
-        """Delete the folder and what a run puts there, and nothing else."""
+        """Delete the folder and what a run puts there, and nothing else.
+
+        The journal goes first: a table without a journal is a finished run.
+        """
+        if not self.parts.exists():
+            return
         name = self.journal.name
         for file in (name, name + "-wal", name + "-shm", name + "-journal", self.table.name):
             (self.parts / file).unlink(missing_ok=True)
@@ -86,8 +92,10 @@ def run(
     places = Places(output)
     places.check(resume)
     listing = Listing(target, places.own)
-    if output.exists() and not places.parts.exists():
-        return _finished_before(output, listing, plan)
+    if output.exists() and not places.journal.exists():
+        outcome = _finished_before(output, listing, plan)
+        places.clear()
+        return outcome
     try:
         places.parts.mkdir(exist_ok=True)
     except OSError as error:
@@ -96,10 +104,9 @@ def run(
     try:
         _begin_or_resume(journal, listing, plan)
         _examine(journal, plan, crew_of, time_limit)
-        outcome = Outcome(journal.total, journal.failed)
-        facts = {**journal.facts, "failed": str(outcome.failed)}
-        table.assemble(journal.answers(), places.table, facts)
-        places.table.replace(output)
+        outcome = _write(journal, places)
+    except sqlite3.Error as error:
+        raise UsageError(f"{places.journal}: {error}; see to it and use --resume") from error
     finally:
         journal.close()
     places.clear()
@@ -140,6 +147,21 @@ def _examine(journal: Journal, plan: Plan, crew_of: Callable[[], Crew], time_lim
             Loop(journal, crew, plan.policy.limits, time_limit, shown.tell).run()
     finally:
         crew.close()
+
+
+def _write(journal: Journal, places: Places) -> Outcome:
+    """Assemble the table beside the journal, then put it in its place in one step."""
+    outcome = Outcome(journal.total, journal.failed)
+    facts = {**journal.facts, "failed": str(outcome.failed)}
+    try:
+        table.assemble(journal.answers(), places.table, facts)
+        places.table.replace(places.output)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"{places.output} cannot be written: {reason}; see to it and use --resume"
+        ) from error
+    return outcome
 
 
 def _finished_before(output: Path, listing: Listing, plan: Plan) -> Outcome:
