@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from tellsign.media import from_bytes, open_media
+from tellsign.media.jpeg import ijg_table
 from tellsign.signal.dct import (
     coefficients_at,
     decode,
-    ijg_table,
     spread_of_errors,
     zigzag,
 )

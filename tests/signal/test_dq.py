@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tellsign.forge.codec import encode_jpeg
 from tellsign.forge.jpeg_history import compressed
 from tellsign.media import from_bytes, open_media
-from tellsign.signal.dct import ijg_table
+from tellsign.media.jpeg import ijg_table
 from tellsign.signal.dq import (
     FREQUENCIES,
     MAX_BLOCKS,

@@ -28,6 +28,7 @@ TREATMENTS = ("raw", "norm", "web", "hard", "social", "crop-0.9", "webp-85")
 # Longest sides of the part of a photograph that is used; multiples of 16 keep its JPEG grid.
 CROP = (768, 1024)
 SMALLEST = 256  # pixels; below, no forgery fits
+EXIF_LARGEST = 65_533  # bytes of a JPEG segment without its length field
 LEFT = 0.25  # share of the altered part's weight in the picture that a crop must keep
 
 
@@ -92,6 +93,30 @@ def host(photo: Photo) -> Source:
     buffer = io.BytesIO()
     Image.fromarray(part).save(buffer, "PNG", compress_level=1)
     return from_bytes(buffer.getvalue(), photo.path.stem + ".png")
+
+
+def keeping_metadata(photo: Photo, donor: Photo, recipe: forge.Recipe, seed: int) -> Iterator[Case]:
+    """Both classes of a whole camera file, saved with the metadata and thumbnail it came with.
+
+    That is what a careless editor leaves: the picture changes, the camera's block does not.
+    Nothing where the file has no Exif block.
+    """
+    try:
+        media = open_media(from_path(photo.path))
+        block = media.metadata.raw("exif")
+        if not block or media.facts.format != "jpeg":
+            return
+        sources = [media.source] + ([host(donor)] if recipe.sources == 2 else [])
+        twins = _twins(recipe, sources, seed)
+    except (InputError, ForgeError):
+        return
+    segment = b"Exif\0\0" + block
+    if len(segment) > EXIF_LARGEST or any(t.format != "jpeg" for t in twins):
+        return
+    head = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
+    for label, twin in enumerate(twins):
+        source = from_bytes(twin.media[:2] + head + twin.media[2:], f"{photo.path.stem}-{label}")
+        yield Case(photo.group, photo.key, "kept", recipe.name, label, source)
 
 
 def _twins(recipe: forge.Recipe, sources: Sequence[Source], seed: int) -> tuple[forge.Forged, ...]:

@@ -15,41 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from tellsign.errors import ForgeError, UsageError
+from tellsign.media.jpeg import ijg_table
 
 Pixels = NDArray[np.uint8]
 
 SUBSAMPLING = {"4:4:4": (0, (1, 1)), "4:2:2": (1, (2, 1)), "4:2:0": (2, (2, 2))}
-
-# ITU-T T.81 (1992), tables K.1 and K.2, natural order: what IJG qualities scale.
-_LUMA = """
-16 11 10 16 24 40 51 61
-12 12 14 19 26 58 60 55
-14 13 16 24 40 57 69 56
-14 17 22 29 51 87 80 62
-18 22 37 56 68 109 103 77
-24 35 55 64 81 104 113 92
-49 64 78 87 103 121 120 101
-72 92 95 98 112 100 103 99
-"""
-_CHROMA = (
-    """
-17 18 24 47 99 99 99 99
-18 21 26 66 99 99 99 99
-24 26 56 99 99 99 99 99
-47 66 99 99 99 99 99 99
-"""
-    + "99 " * 32
-)
-BASE_TABLES = tuple(np.array(t.split(), dtype=np.int64).reshape(8, 8) for t in (_LUMA, _CHROMA))
-
-
-def ijg_table(quality: int, component: int = 0) -> NDArray[np.int64]:
-    """(8, 8) quantisation table, natural order, that libjpeg writes for a quality of 1 to 100.
-
-    `component` 0 is luma, 1 chroma. The scaling is libjpeg's ``jpeg_quality_scaling``.
-    """
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((BASE_TABLES[component] * scale + 50) // 100, 1, 255)
 
 
 def encode_jpeg(pixels: Pixels, quality: int, subsampling: str) -> bytes:

@@ -90,6 +90,14 @@ _K1 = (
     (49, 64, 78, 87, 103, 121, 120, 101),
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
+# The chroma table of quality 50 (table K.2): 99 but for its corner.
+_K2 = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    *((99,) * 8,) * 4,
+)
 # A table further than this from every IJG table, in mean absolute relative difference, has no
 # IJG quality; tables of neighbouring qualities differ by 0.01 to 0.1.
 _FAR = 0.1
@@ -232,10 +240,14 @@ class JpegStructure:
         return tuple(s for s in self.segments if s.marker == marker)
 
 
-def ijg_table(quality: int) -> NDArray[np.int64]:
-    """Luma quantisation table of the IJG library at `quality` 1..100 (jcparam.c), natural order."""
+def ijg_table(quality: int, component: int = 0) -> NDArray[np.int64]:
+    """(8, 8) table of the IJG library at `quality` 1..100 (jcparam.c), natural order.
+
+    `component` 0 is luma, anything else chroma.
+    """
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    table: NDArray[np.int64] = np.clip((np.array(_K1) * scale + 50) // 100, 1, 255)
+    base = np.array(_K2 if component else _K1)
+    table: NDArray[np.int64] = np.clip((base * scale + 50) // 100, 1, 255)
     return table
 
 

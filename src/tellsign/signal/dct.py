@@ -12,27 +12,6 @@ BLOCK = 8
 Frequency = tuple[int, int]  # (vertical, horizontal), as in the coefficient arrays
 Shift = tuple[int, int]  # (down, across) in pixels, each 0...7
 
-# ITU-T T.81, table K.1, luminance: the table that IJG quality numbers scale.
-LUMINANCE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-LUMINANCE.flags.writeable = False
-
-
-def ijg_table(quality: int) -> NDArray[np.int64]:
-    """(8, 8) luminance table of the Independent JPEG Group's encoder at quality 1...100."""
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.asarray(np.clip((LUMINANCE * scale + 50) // 100, 1, 255))
-
 
 @cache
 def zigzag() -> tuple[Frequency, ...]:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import ndtr
 
-from tellsign.signal.dct import Shift, ijg_table, zigzag
+from tellsign.media.jpeg import ijg_table
+from tellsign.signal.dct import Shift, zigzag
 
 REACH = 1100  # largest orthonormal 8x8 coefficient of 8-bit pixels, with room for ringing
 FREQUENCIES = zigzag()[:15]  # Bianchi & Piva 2012, section V: more add noise only

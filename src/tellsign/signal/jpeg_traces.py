@@ -8,8 +8,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from tellsign.media.jpeg import ijg_table
 from tellsign.media.media import Media
-from tellsign.signal.dct import BLOCK, decode, ijg_table
+from tellsign.signal.dct import BLOCK, decode
 from tellsign.signal.dq import FREQUENCIES, Trace
 from tellsign.signal.dq_aligned import aligned_trace
 from tellsign.signal.dq_shifted import shifted_trace
