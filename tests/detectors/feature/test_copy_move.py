@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tellsign.detectors.base import Abstain
 from tellsign.detectors.feature.copy_move import CopyMove, groups
@@ -199,6 +199,17 @@ def test_flat_and_small_pictures_abstain() -> None:
     small = np.random.default_rng(0).integers(0, 256, (40, 300, 3), dtype=np.uint8)
     media = open_media(from_bytes(encoded(small), "small"))
     assert CopyMove().applicable(media) == "too_small"
+
+
+def test_type_on_white_abstains() -> None:
+    page = Image.new("RGB", (400, 300), "white")
+    pen = ImageDraw.Draw(page)
+    for y in range(10, 280, 16):
+        pen.text((10, y), "the same words again and again and the same words", fill=0)
+    for quality in (None, 85):
+        media = open_media(from_bytes(encoded(np.asarray(page), quality), "page"))
+        with pytest.raises(Abstain, match="drawn"):
+            CopyMove().examine(media)
 
 
 def test_the_same_twice(photo: Rgb) -> None:

@@ -9,8 +9,9 @@ from tellsign.signal.copymove.verify import Match
 
 HALF = 2  # the picture is searched at half size: repeats need no fine detail
 COARSE = 4.0  # pixels at half size, Gaussian of the high-pass
-LEAST_SIDE, MOST_SIDE = 8, 40  # pixels at half size, of the square that is searched for
+LEAST_SIDE, MOST_SIDE = 6, 40  # pixels at half size, of the square that is searched for
 LIKE = 0.6  # normalised correlation of a like place
+SMALL, SMALL_LIKE = 12, 0.75  # small squares are like others by chance up to here
 
 
 def coarse(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -43,4 +44,5 @@ def like_places(half: NDArray[np.float32], match: Match) -> int:
     likeness = cv2.matchTemplate(half, square, cv2.TM_CCOEFF_NORMED)
     reach = 2 * (side // 4) + 1
     peak = likeness >= cv2.dilate(likeness, np.ones((reach, reach), np.uint8))
-    return max(int((peak & (likeness > LIKE)).sum()), 1)
+    like = LIKE if side > SMALL else SMALL_LIKE
+    return max(int((peak & (likeness > like)).sum()), 1)
