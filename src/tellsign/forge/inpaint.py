@@ -53,12 +53,12 @@ def fill(pixels: Pixels, hole: Mask, method: str, draws: Draws) -> Pixels:
 
 
 def noise_level(pixels: Pixels) -> float:
-    """Standard deviation of Gaussian noise in grey levels.
+    """Standard deviation of Gaussian noise in grey levels, averaged over the channels.
 
     Immerkær, "Fast noise variance estimation", CVIU 64 (1996), :DOI:`10.1006/cviu.1996.0060`,
     with the median instead of the mean so that texture counts less.
     """
-    luma = pixels.mean(axis=2)
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float64)
-    response = np.abs(cv2.filter2D(luma, cv2.CV_64F, kernel))[1:-1, 1:-1]
-    return float(np.median(response) / 0.6745 / 6)
+    response = np.abs(cv2.filter2D(pixels, cv2.CV_64F, kernel))[1:-1, 1:-1]
+    # 0.6745: median of |x| of a unit Gaussian; 6: norm of the kernel.
+    return float(np.median(response, axis=(0, 1)).mean() / 0.6745 / 6)

@@ -32,7 +32,10 @@ def compressed(
 
 
 def reduced(pixels: Pixels, factor: float) -> Pixels:
-    """Shrink by area averaging, so that traces of earlier compression vanish; 1 leaves as is."""
+    """Shrink by area averaging, so that traces of earlier compression vanish; 1 leaves as is.
+
+    Not by 1/2 or another simple ratio: the old block edges would fall on the new grid.
+    """
     if factor == 1:
         return pixels
     height, width = (max(1, round(side * factor)) for side in pixels.shape[:2])

@@ -65,7 +65,8 @@ class Recipe:
 
     # History of the host before anything is altered.
     reduce: Range = _range((1.0, 1.0), 0.1, 1.0)
-    """Area reduction first: below 0.6 or so it removes the traces of earlier compression."""
+    """Area reduction first, so that traces of earlier compression go. Not by simple ratios: after
+    halving, the old block edges still fall on the new grid."""
     host_quality: Span | None = _span(None, 1, 100, "splice", "copy_move", *FILLED, "retouch")
     """The host is saved once at this quality before; absent: taken as it comes."""
 

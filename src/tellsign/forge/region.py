@@ -23,6 +23,8 @@ Matte = NDArray[np.float32]
 ALTERED = 255  # mask label: pixels that were written
 COPIED_FROM = 128  # mask label: where a copy-move took them
 MINIMUM_SIDE = 48  # pixels; smaller pictures leave no room for a region and its surroundings
+# Places compared; objects are sparse, texture and flat parts are not.
+CANDIDATES = {"any": 1, "textured": 12, "smooth": 12, "object": 64}
 MARGIN = 2  # pixels kept free at the picture's border; Poisson blending needs a rim
 
 
@@ -91,7 +93,7 @@ def matte(mask: Mask, edge: float) -> Matte:
 
 
 def place(draws: Draws, name: str, patch: Mask, pixels: Pixels, wanted: str = "any") -> Place:
-    """Choose where a patch lies, by chance or the best of twelve places for the `wanted` content.
+    """Choose where a patch lies, by chance or the best of several places for the `wanted` content.
 
     Raises ForgeError when the patch does not fit.
     """
@@ -110,7 +112,7 @@ def place(draws: Draws, name: str, patch: Mask, pixels: Pixels, wanted: str = "a
             height,
             width,
         )
-        for _ in range(1 if wanted == "any" else 12)
+        for _ in range(CANDIDATES[wanted])
     ]
     if len(spots) > 1:
         energy = activity(pixels)
