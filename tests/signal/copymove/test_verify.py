@@ -141,3 +141,17 @@ def test_windows_come_in_crowds() -> None:
     match = verify.verify(picture, Hypothesis(shift, around((90, 90), 15), 16))
     assert match is not None
     assert crowd.like_places(crowd.coarse(picture), match) >= 20
+
+
+@pytest.mark.parametrize(("rotation", "mirrored", "expected"), [(180, False, 0.0), (0, True, 0.5)])
+def test_half_turns_are_not_regular_and_reflections_half(
+    luma: Luma, paste: Paste, rotation: float, mirrored: bool, expected: float
+) -> None:
+    forged, true = paste(
+        luma, source=(150, 240), target=(430, 240), side=90, rotation=rotation, mirrored=mirrored
+    )
+    match = verify.verify(forged, Hypothesis(true, around((150, 240)), 16))
+    assert match is not None
+    measured = repetition(agreement(match), forged, crowd.coarse(forged), match)
+    assert measured.regularity == pytest.approx(expected, abs=0.01)
+    assert decades(measured, 1) > 2.0

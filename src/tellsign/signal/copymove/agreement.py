@@ -34,6 +34,8 @@ INFORMATION_WEIGHT = 0.23
 OFFSET_WEIGHT = 1.7
 OFFSET_CAP = 5.0  # grey levels
 REGULARITY_WEIGHT = 3.1
+SYMMETRY = 0.5  # regularity of a reflection about one line: more often grown or built than pasted
+SAME = 12.0  # pixels; nearer images of a region are the region
 CROWD_WEIGHT = 1.0
 CROWD = 6  # like places that one source and five pastes make; more are a repeated structure
 TRIALS_WEIGHT = 0.46
@@ -151,15 +153,26 @@ def decades(measured: Agreement, trials: int) -> float:
 
 
 def _regularity(luma: NDArray[np.uint8], match: Match, inner: Mask) -> float:
+    x, y, width, height = match.box
+    corners = np.array(
+        [[x, y], [x + width, y], [x, y + height], [x + width, y + height]], np.float64
+    )
+    there = geometry.apply(match.matrix, corners)
     whole = np.vstack([match.matrix, [0.0, 0.0, 1.0]])
     further = [(whole @ whole)[:2], geometry.inverse(match.matrix)]
     if np.abs(match.matrix[:, :2] - np.eye(2)).max() < 0.1:
-        x, y, width, height = match.box
-        centre = np.array([[x + width / 2, y + height / 2]])
-        half = (geometry.apply(match.matrix, centre) - centre) / 2
-        further.append(np.hstack([np.eye(2), half.T]))
+        half = (there - corners).mean(axis=0) / 2
+        further.append(np.hstack([np.eye(2), half[:, None]]))
     shares = [0.0]
     for matrix in further:
+        place = geometry.apply(matrix, corners)
+        if np.abs(place - corners).max() < SAME:
+            # Twice the same reflection is nothing: one line of symmetry, as faces and fronts have.
+            # Twice half a turn is nothing too, but a turned paste always has it.
+            shares.append(SYMMETRY if np.linalg.det(match.matrix[:, :2]) < 0 else 0.0)
+            continue
+        if np.abs(place - there).max() < SAME:
+            continue
         source, other, inside = warp(luma, matrix, match.box)
         seen = inner & inside
         if 2 * seen.sum() >= inner.sum():
