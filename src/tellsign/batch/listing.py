@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -65,8 +64,11 @@ def _walk(folder: str, skipped: frozenset[str]) -> Iterator[bytes]:
     Links to folders are not followed. They, pipes, devices and folders that cannot be listed are
     yielded: nothing is left out in silence, and opening them says what they are.
     """
-    with ExitStack() as handles:
-        stack = [handles.enter_context(os.scandir(folder))]
+    try:
+        stack = [os.scandir(folder)]
+    except OSError as error:
+        raise UsageError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+    try:
         while stack:
             entry = next(stack[-1], None)
             if entry is None:
@@ -80,7 +82,9 @@ def _walk(folder: str, skipped: frozenset[str]) -> Iterator[bytes]:
                     stack.append(os.scandir(entry.path))
                 except OSError:
                     yield os.fsencode(entry.path)
-        handles.pop_all()
+    finally:
+        for handle in stack:
+            handle.close()
 
 
 def _lines(target: str) -> Iterator[bytes]:
