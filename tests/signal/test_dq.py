@@ -177,3 +177,9 @@ def test_bands_are_bounded_spread_and_whole_for_small_pictures() -> None:
     assert rows[0] == 0
     assert rows[-1] == 399
     assert corners(np.array([[True, True, True], [True, False, True]])).sum() == 0
+
+
+def test_a_prior_without_samples_prefers_nothing() -> None:
+    found = prior(np.zeros((0,), np.float32))
+    assert np.isfinite(found.mass).all()
+    assert np.ptp(found.mass) < 1e-9

@@ -77,7 +77,9 @@ def prior(values: NDArray[np.float32]) -> Prior:
     smoothed = [gaussian_filter1d(counts, w, mode="constant", truncate=3.0) for w in widths]
     wanted = np.abs(np.arange(-REACH, REACH + 1)) / 5
     choice = np.searchsorted(widths, np.clip(wanted, widths[0], None), side="right") - 1
-    mass = np.stack(smoothed)[choice, np.arange(len(counts))] + 1e-6 * counts.sum() / len(counts)
+    # Without any sample, as in a flat picture, every value is taken as equally likely.
+    floor = 1e-6 * max(counts.sum(), 1.0) / len(counts)
+    mass = np.stack(smoothed)[choice, np.arange(len(counts))] + floor
     mass /= mass.sum()
     return Prior(mass, np.concatenate([[0.0], np.cumsum(mass)]))
 
