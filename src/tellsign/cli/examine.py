@@ -46,7 +46,7 @@ def command(
     outputs = Outputs(plan, len(sources) > 1, as_json, html, pdf, maps)
     examiner = Examiner(plan)
     failed = False
-    for number, source in enumerate(_opened(sources)):
+    for number, source in enumerate(_opened(sources, plan)):
         report = examiner.examine(source)
         if not report.examined:
             failed = True
@@ -63,14 +63,17 @@ def _complain(text: str) -> None:
     click.echo(f"tellsign: {printable(text)}", err=True)
 
 
-def _opened(names: tuple[str, ...]) -> Iterator[Source | Unopened]:
+def _opened(names: tuple[str, ...], plan: Plan) -> Iterator[Source | Unopened]:
     """One after the other, so that a long list costs no memory."""
     from tellsign.media import from_path, from_stream
     from tellsign.types import Unopened
 
     for name in names:
         try:
-            yield from_stream(sys.stdin.buffer) if name == "-" else from_path(name)
+            if name == "-":
+                yield from_stream(sys.stdin.buffer, limits=plan.policy.limits)
+            else:
+                yield from_path(name, plan.policy.limits)
         except InputError as error:
             yield Unopened(name, error)
 
