@@ -19,7 +19,8 @@ Blind spots  Copies smaller than about 20 x 20 pixels, scaled by less than a thi
              three, or distorted beyond an affine transform. Copies of flat or overexposed places,
              and of places whose only content was noise once JPEG has removed it (quality 90 and
              less). Copies that were retouched, strongly recompressed, or shrunk with the picture
-             lose the detail that tells them from like things; JPEG 75 costs a quarter of them.
+             lose the detail that tells them from like things: JPEG 75 or a resize by 0.7 hides some
+             three or four in ten of them.
              More than five pastes of one source, or pastes in a row at equal distances, look like
              a repeated structure. Machine-made things that are the same to the pixel (print, drawn
              pictures, exact mirror symmetry, the same product twice) can be taken for copies.
