@@ -24,7 +24,7 @@ from report_examples import (
     spliced,
     unopened,
 )
-from test_hostile import Page
+from test_hostile_strings import Page
 
 from tellsign.fusion import policy
 from tellsign.report import html
