@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -43,6 +44,10 @@ from tellsign.types import (
 
 Rows = NDArray[np.float32]
 
+# Detectors import these inside functions, so that listing them costs nothing; an engine pays at its
+# start instead of on its first picture.
+_LIBRARIES = ("cv2", "jpeglib", "scipy.fft", "scipy.ndimage", "scipy.special", "scipy.stats")
+
 
 @dataclass
 class _Case:
@@ -73,6 +78,8 @@ class Examiner:
     def __init__(self, plan: Plan, threads: int = 2) -> None:
         self.plan = plan
         self.threads = threads
+        for library in _LIBRARIES:
+            import_module(library)
         store = Store.default()
         self.detectors: tuple[Detector, ...] = tuple(plan.registry[n]() for n in plan.detectors)
         self.calibrations = {
