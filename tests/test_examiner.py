@@ -190,7 +190,7 @@ def test_the_digest_names_the_selection(plan: Plan) -> None:
 def test_a_missing_optional_part_costs_only_its_picture(
     examiner: Examiner, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tellsign.examiner as module
+    import tellsign.detection as module
 
     opened = module.open_media
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from itertools import islice
@@ -22,15 +20,13 @@ from tellsign import provenance
 from tellsign.artifacts.store import Store
 from tellsign.calibration.conditions import condition_of
 from tellsign.calibration.stored import calibration_for
-from tellsign.detectors.base import Abstain, BatchedDetector, Detector
-from tellsign.errors import InputError, MissingExtra, TellsignError
+from tellsign.detection import Case, detect, infer, list_only, open_case
+from tellsign.detectors.base import Detector
 from tellsign.fusion.fuse import conclude, stored_weights
-from tellsign.media import open_media
 from tellsign.media.media import Media
 from tellsign.plan import Plan
 from tellsign.report.headline import headline
 from tellsign.types import (
-    Abstention,
     Calibrated,
     Evidence,
     Failure,
@@ -47,21 +43,6 @@ Rows = NDArray[np.float32]
 # Detectors import these inside functions, so that listing them costs nothing; an engine pays at its
 # start instead of on its first picture.
 _LIBRARIES = ("cv2", "jpeglib", "scipy.fft", "scipy.ndimage", "scipy.special", "scipy.stats")
-
-
-@dataclass
-class _Case:
-    """One source on its way through a batch."""
-
-    source: Source
-    started: float
-    media: Media | None = None
-    error: TellsignError | None = None
-    rows: dict[str, Rows] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    opened: float = 0.0
-    depth: int = 0
 
 
 class Examiner:
@@ -99,92 +80,20 @@ class Examiner:
         # One BLAS thread: with several, the order of summation and the last digits would depend
         # on the machine.
         with threadpool_limits(1, user_api="blas"):
-            cases = [self._open_and_detect(source, depth) for source in batch]
-            self._infer(cases)
+            cases = [self._detected(source, depth) for source in batch]
+            infer(cases, self.detectors)
         return [self._report(case) for case in cases]
 
-    @property
-    def _child_limit(self) -> int:
-        return self.plan.policy.max_child_pixels
-
-    # --- detect -------------------------------------------------------------------------------
-
-    def _open_and_detect(self, source: Source | Unopened, depth: int) -> _Case:
-        if isinstance(source, Unopened):
-            case = _Case(Source(source.name, 0, "", b""), time.perf_counter(), depth=depth)
-            case.error = source.error
+    def _detected(self, source: Source | Unopened, depth: int) -> Case:
+        case = open_case(source, depth, self.plan.policy.limits)
+        facts = case.media.facts if case.media is not None else None
+        if facts and depth and facts.width * facts.height > self.plan.policy.max_child_pixels:
+            list_only(case, self.detectors)
         else:
-            case = _Case(source, time.perf_counter(), depth=depth)
-            try:
-                case.media = open_media(source, self.plan.policy.limits)
-            except (InputError, MissingExtra) as error:
-                case.error = error
-        case.opened = time.perf_counter() - case.started
-        if case.media is not None and depth and _pixels(case.media) > self._child_limit:
-            for detector in self.detectors:
-                case.outcomes[detector.info.name] = _too_large_child(detector)
-        elif case.media is not None:
-            with ThreadPoolExecutor(self.threads) as pool:
-                list(pool.map(lambda d: self._detect(d, case), self.detectors))
-            case.media.release()
+            detect(case, self.detectors, self.threads)
         return case
 
-    def _detect(self, detector: Detector, case: _Case) -> None:
-        assert case.media is not None
-        name, started = detector.info.name, time.perf_counter()
-        try:
-            code = detector.applicable(case.media)
-            if code is not None:
-                case.outcomes[name] = detector.abstention(code)
-            elif isinstance(detector, BatchedDetector):
-                case.rows[name] = detector.prepare(case.media)
-            else:
-                case.outcomes[name] = detector.examine(case.media)
-        except Abstain as abstain:
-            case.outcomes[name] = detector.abstention(abstain.code)
-        except Exception as error:  # the boundary: one detector's bug must not cost the report
-            case.outcomes[name] = _failure(detector, error)
-        case.seconds[name] = time.perf_counter() - started
-
-    def _infer(self, cases: list[_Case]) -> None:
-        """Run each network once over the rows of the whole batch; on trouble, case by case."""
-        for detector in self.detectors:
-            if not isinstance(detector, BatchedDetector):
-                continue
-            waiting = [c for c in cases if detector.info.name in c.rows]
-            if not waiting:
-                continue
-            started = time.perf_counter()
-            try:
-                rows = np.concatenate([c.rows[detector.info.name] for c in waiting])
-                parts: list[Rows | None] = list(
-                    _split(detector.infer_rows(rows), detector, waiting)
-                )
-            except Exception:  # the boundary again: find the culprit below
-                parts = [None] * len(waiting)
-            each = (time.perf_counter() - started) / len(waiting)
-            for case, part in zip(waiting, parts, strict=True):
-                self._interpret(detector, case, part, each)
-
-    def _interpret(
-        self, detector: BatchedDetector, case: _Case, out: Rows | None, seconds: float
-    ) -> None:
-        assert case.media is not None
-        name = detector.info.name
-        try:
-            rows = case.rows.pop(name)
-            case.outcomes[name] = detector.interpret(
-                detector.infer_rows(rows) if out is None else out, case.media
-            )
-        except Abstain as abstain:
-            case.outcomes[name] = detector.abstention(abstain.code)
-        except Exception as error:  # the boundary
-            case.outcomes[name] = _failure(detector, error)
-        case.seconds[name] += seconds
-
-    # --- conclude -----------------------------------------------------------------------------
-
-    def _report(self, case: _Case) -> Report:
+    def _report(self, case: Case) -> Report:
         if case.media is None:
             return self._unreadable(case)
         media = case.media
@@ -231,7 +140,7 @@ class Examiner:
             report for child in media.children for report in self._examine_batch([child], depth + 1)
         )
 
-    def _unreadable(self, case: _Case) -> Report:
+    def _unreadable(self, case: Case) -> Report:
         error = case.error
         assert error is not None
         outcomes = tuple(
@@ -257,31 +166,7 @@ class Examiner:
         )
 
 
-def _split(out: Rows, detector: BatchedDetector, cases: list[_Case]) -> Iterator[Rows]:
-    start = 0
-    for case in cases:
-        end = start + len(case.rows[detector.info.name])
-        yield out[start:end]
-        start = end
-
-
-def _pixels(media: Media) -> int:
-    return media.facts.width * media.facts.height
-
-
-def _too_large_child(detector: Detector) -> Abstention:
-    text = "A large embedded picture is listed, not examined; extract it and examine it by itself."
-    return Abstention(detector.origin, detector.info.question, "embedded_large", text)
-
-
-def _failure(detector: Detector, error: Exception) -> Failure:
-    code = type(error).__name__ if isinstance(error, InputError) else "internal"
-    return Failure(
-        detector.origin, detector.info.question, f"{type(error).__name__}: {error}", code
-    )
-
-
-def _timings(case: _Case) -> dict[str, Any]:
+def _timings(case: Case) -> dict[str, Any]:
     detect = {name: round(s, 4) for name, s in sorted(case.seconds.items())}
     total = round(time.perf_counter() - case.started, 4)
     return {"open": round(case.opened, 4), "detect": detect, "total": total}

@@ -92,7 +92,7 @@ def shared_code_sha256() -> str:
     """Hash of the engine's shared code, in a fixed order of paths."""
     root = files("tellsign")
     digest = hashlib.sha256()
-    for name in ("examiner.py", *_SHARED_CODE):
+    for name in ("examiner.py", "detection.py", *_SHARED_CODE):
         for path, item in sorted(_python_files(root.joinpath(name), name)):
             digest.update(path.encode() + b"\0" + item.read_bytes())
     return digest.hexdigest()

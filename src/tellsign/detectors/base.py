@@ -1,7 +1,7 @@
 """What a detector is: a class in a file of its own that answers one question, or abstains.
 
-The file's docstring carries the headings of `HEADINGS`; registry, help, docs page and report
-footnotes are made from it. `@detector` states the rest. No other file has to be touched.
+The file's docstring carries the headings of `HEADINGS`: registry, help and docs page come from it.
+`@detector` states the rest. No other file has to be touched.
 """
 
 from __future__ import annotations
@@ -46,11 +46,7 @@ class Abstain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DetectorInfo:
-    """What `@detector` states.
-
-    `abstentions` and `findings` list every code the detector may use with its plain meaning: they
-    are its documentation, and an unlisted code is an error.
-    """
+    """What `@detector` states; every finding and abstention code comes with its plain meaning."""
 
     name: str
     version: str
@@ -95,10 +91,9 @@ class Detector(ABC):
         self, score: float, maps: Iterable[Map] = (), findings: Iterable[Finding] = ()
     ) -> Evidence:
         found = tuple(findings)
-        unknown = [f.code for f in found if f.code not in self.info.findings]
-        if unknown:
-            raise DetectorError(f"{self.info.name}: undeclared finding codes {unknown}")
         i = self.info
+        if unknown := [f.code for f in found if f.code not in i.findings]:
+            raise DetectorError(f"{i.name}: undeclared finding codes {unknown}")
         return Evidence(self.origin, i.question, float(score), i.unit, tuple(maps), found)
 
     def abstention(self, code: str) -> Abstention:
