@@ -115,3 +115,20 @@ def test_listing_detectors_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_installed_package_adds_its_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point may name the module or the class in it."""
+    cls = registry.load([TOY])["toy_brightness"]
+
+    class Point:
+        def __init__(self, loaded: object) -> None:
+            self.loaded = loaded
+
+        def load(self) -> object:
+            return self.loaded
+
+    for loaded in (cls, sys.modules[cls.__module__]):
+        points = [Point(loaded)]
+        monkeypatch.setattr(registry, "entry_points", lambda group, p=points: p)
+        assert registry.load()["toy_brightness"] is cls
