@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,6 +33,8 @@ def start(log: Path) -> Callable[..., subprocess.Popen[str]]:
             encoding="utf-8",
             errors="surrogateescape",
             start_new_session=True,
+            # A shell that runs tests in the background ignores Ctrl-C, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return started

@@ -153,7 +153,7 @@ def test_killed_outright_and_resumed_nothing_is_lost_or_examined_again(
 def test_interrupted_by_ctrl_c_and_resumed(
     tmp_path: Path, start: Start, batch: Batch, log: Path
 ) -> None:
-    folder, output = slow_folder(tmp_path / "in", 10), tmp_path / "o.parquet"
+    folder, output = slow_folder(tmp_path / "in", 16), tmp_path / "o.parquet"
     arguments = (folder, "--output", output, "--workers", 2)
     process = start(*arguments)
     wait_for(log, 3, process)
@@ -163,8 +163,8 @@ def test_interrupted_by_ctrl_c_and_resumed(
     assert "Traceback" not in said
     assert "--resume continues" in said
     assert batch(*arguments, "--resume")[0] == 0
-    assert len(outcomes(output)) == 10
-    assert sum(examined(log).values()) <= 12
+    assert len(outcomes(output)) == 16
+    assert sum(examined(log).values()) <= 18
 
 
 def test_workers_end_when_the_run_is_killed(tmp_path: Path, start: Start, log: Path) -> None:
