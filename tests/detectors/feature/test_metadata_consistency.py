@@ -190,3 +190,12 @@ def test_points_add_up_over_rules(photo: Pixels) -> None:
     exif.get_ifd(0x8769).update(times)
     found = evidence(jpeg(photo, exif=exif, xmp=composite))
     assert found.score == POINTS["iptc.source.composite"] + POINTS["exif.dates.backwards"]
+
+
+@pytest.mark.parametrize("optimise", [False, True])
+def test_codes_fitted_to_the_picture_are_history(photo: Pixels, optimise: bool) -> None:
+    exif = Image.Exif()
+    exif.update({MAKE: "Foo", MODEL: "X1"})
+    found = evidence(jpeg(photo, exif=exif, optimize=optimise))
+    assert ("jpeg.huffman.optimised" in codes(found)) is optimise
+    assert found.score == 0

@@ -42,9 +42,9 @@ from tellsign.types import (
     View,
 )
 
-# Points of a contradiction: how hard it is to explain without an alteration. A thumbnail that shows
-# something else needs another picture; a clock can be wrong. Of 276 files of six public collections
-# of camera pictures a fifth name an editor or carry its tables, so these count nothing.
+# Points of a contradiction: how hard it is to explain without an alteration. A thumbnail that
+# shows something else needs another picture; a clock can be wrong. An editor's name, tables or
+# history need only a save, so these count nothing.
 POINTS = {
     "exif.thumbnail.mismatch": 3.0,
     "exif.thumbnail.local": 3.0,
@@ -80,6 +80,7 @@ NOTE_MAKERS = ("canon", "nikon", "olympus", "panasonic", "sony", "fujifilm", "pe
         "metadata.editor": "The file names a picture editor that has written it.",
         "jpeg.tables.editor": "A camera is stated, but the tables are those of an editor.",
         "jpeg.tables.library": "A camera is stated, but the tables are those of a common library.",
+        "jpeg.huffman.optimised": "A camera is stated, but the codes are fitted to this picture.",
         "jpeg.segment": "A segment of the file is typical of a program.",
         "xmp.history.edited": "The file's editing history lists changes.",
         "exif.dates.backwards": "Dates in the file contradict their order.",
@@ -202,6 +203,17 @@ def tables_rule(media: Media) -> Iterator[Finding]:
         yield Finding("jpeg.tables.library", text, None, {"quality": match.quality or 0})
 
 
+def huffman_rule(media: Media) -> Iterator[Finding]:
+    """Codes fitted to the picture under a stated camera: a program has saved it, mostly."""
+    structure, camera = media.jpeg, media.facts.camera
+    if structure is None or camera is None or not camera.model or media.facts.jpeg is None:
+        return
+    kind = jpeg_signature.huffman_kind((t.bits, t.values) for t in structure.huffman)
+    if kind == "optimised" and not media.facts.jpeg.progressive:
+        text = "The Huffman codes are fitted to this picture; most cameras write standard ones."
+        yield Finding("jpeg.huffman.optimised", text)
+
+
 def segments_rule(media: Media) -> Iterator[Finding]:
     """Segments and comments that a program leaves."""
     marks = jpeg_signature.segment_marks(_segments(media))
@@ -287,6 +299,7 @@ def declared_rule(media: Media) -> Iterator[Finding]:
 RULES: tuple[Callable[[Media], Iterator[Finding]], ...] = (
     software_rule,
     tables_rule,
+    huffman_rule,
     segments_rule,
     history_rule,
     dates_rule,
