@@ -1,6 +1,7 @@
 """name@version -> verified folder: everything learned or fitted, always checked by sha256.
 
-Search order: folders given by the user (``TELLSIGN_ARTIFACTS``, a path list), then the wheel.
+Search order: the folders of ``TELLSIGN_ARTIFACTS`` (a path list) or, where that is not set, the
+user's folder of the platform (`user_folder`), then the wheel. Set but empty means the wheel alone.
 Feature detectors have a folder too, with a card and a calibration but no network.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tellsign.artifacts import card as cards
-from tellsign.errors import ArtifactError
+from tellsign.errors import ArtifactError, UsageError
 
 CARD = "card.toml"
 ENVIRONMENT = "TELLSIGN_ARTIFACTS"
@@ -74,9 +76,9 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        given = os.environ.get(ENVIRONMENT, "")
-        extra = tuple(Path(p) for p in given.split(os.pathsep) if p)
-        return _store((*extra, Path(str(files("tellsign").joinpath("artifacts/builtin")))))
+        return _store(
+            (*_user_folders(), Path(str(files("tellsign").joinpath("artifacts/builtin"))))
+        )
 
     @cached_property
     def folders(self) -> Mapping[str, Path]:
@@ -91,6 +93,46 @@ class Store:
     def get(self, name: str, version: str) -> Artifact | None:
         folder = self.folders.get(f"{name}-{version}")
         return _opened(folder) if folder else None
+
+
+def user_folder() -> Path:
+    """Where `tellsign models add` copies to: the first entry of ``TELLSIGN_ARTIFACTS``, else
+
+    ==========  ====================================================================
+    Linux       ``$XDG_DATA_HOME/tellsign/artifacts``, by default below
+                ``~/.local/share``
+    macOS       ``~/Library/Application Support/tellsign/artifacts``
+    Windows     ``%LOCALAPPDATA%\\tellsign\\artifacts``
+    ==========  ====================================================================
+
+    Raises UsageError where neither is to be had: no folder given, no home folder.
+    """
+    given = _user_folders()
+    if not given:
+        raise UsageError(f"no folder for your artifacts: name one in {ENVIRONMENT}")
+    return given[0]
+
+
+def _user_folders() -> tuple[Path, ...]:
+    given = os.environ.get(ENVIRONMENT)
+    if given is not None:
+        return tuple(Path(p) for p in given.split(os.pathsep) if p)
+    base = _platform_folder()
+    return (base / "tellsign" / "artifacts",) if base else ()
+
+
+def _platform_folder() -> Path | None:
+    try:
+        home = Path.home()
+    except RuntimeError:  # an account without one, as in some containers
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    # The XDG rules want a relative path to be ignored.
+    given = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return given if given.is_absolute() else home / ".local" / "share"
 
 
 @cache

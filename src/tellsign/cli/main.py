@@ -18,7 +18,7 @@ VERBS = {
     "batch": "Examine a folder or a list into one Parquet table.",
     "forge": "Make labelled forgeries with exact masks.",
     "detectors": "List the detectors, or show one detector's page.",
-    "models": "List, show and verify fitted artifacts.",
+    "models": "List, show, verify and add fitted artifacts.",
     "doctor": "Check the installation: versions, optional parts, hashes.",
 }
 

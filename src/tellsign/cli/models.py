@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -12,7 +14,7 @@ from tellsign.artifacts.store import Artifact, Store, open_artifact
 from tellsign.errors import ArtifactError, UsageError
 
 
-@click.group(help="List, show and verify fitted artifacts.")
+@click.group(help="List, show, verify and add fitted artifacts.")
 def command() -> None:
     pass
 
@@ -20,12 +22,14 @@ def command() -> None:
 @command.command("list", help="Name, version and purpose of each artifact.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def list_artifacts(as_json: bool) -> None:
+    from tellsign.cli.main import printable
+
     opened = [open_artifact(folder) for folder in Store.default().folders.values()]
     if as_json:
         click.echo(json.dumps([{**asdict(a.card), "sha256": a.sha256} for a in opened], indent=2))
     else:
         for artifact in opened:
-            click.echo(f"{artifact.label:<28}  {artifact.card.summary}")
+            click.echo(f"{artifact.label:<28}  {printable(artifact.card.summary)}")
 
 
 @command.command(help="Show an artifact's card.")
@@ -52,6 +56,33 @@ def verify(as_json: bool) -> None:
     broken = [row for row in rows if row["error"]]
     if broken:
         raise ArtifactError(f"{len(broken)} of {len(rows)} artifacts are not in order")
+
+
+ADD = """Check an artifact folder and copy it to your own.
+
+DIR is what `tellsign train` or `tellsign adapt` wrote. Every file is hashed against the card;
+links, files that the card does not list and names that leave the folder are refused. The copy goes
+to the first folder of TELLSIGN_ARTIFACTS, else to your data folder on this system, and from then
+on stands in for the artifact of that name that comes with the package."""
+
+
+@command.command(help=ADD)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Put it in the place of one of the same name.")
+def add(folder: Path, replace: bool) -> None:
+    from tellsign.artifacts.install import install
+    from tellsign.artifacts.store import user_folder
+    from tellsign.cli.main import printable
+
+    added = install(folder, user_folder(), replace=replace, check=_check_calibration)
+    click.echo(f"{added.label}  {added.sha256}  {printable(str(added.folder))}")
+
+
+def _check_calibration(card: cards.ModelCard, content: Mapping[str, bytes]) -> None:
+    from tellsign.calibration.stored import FILE, checked
+
+    if FILE in content:
+        checked(content[FILE], card.detector, card.detector_version, f"{card.name}@{card.version}")
 
 
 def _get(label: str) -> Artifact:
