@@ -1,0 +1,101 @@
+"""Native-resolution crops: what networks see of a picture, never a resized one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellsign.types import Map, MapKind
+
+Pixels = NDArray[np.uint8]
+
+
+def padded(pixels: Pixels, side: int) -> Pixels:
+    """Reflect the picture to the right and below until each side has `side` pixels."""
+    height, width = pixels.shape[:2]
+    while height < side or width < side:
+        down = min(max(0, side - height), height)
+        right = min(max(0, side - width), width)
+        pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), "symmetric")
+        height, width = pixels.shape[:2]
+    return pixels
+
+
+def positions(length: int, side: int, count: int) -> list[int]:
+    """Up to `count` evenly spread starts of windows of `side` in `length` pixels, ends included.
+
+    As many as can stand with at most half of each covered twice.
+    """
+    room = length - side
+    fitting = min(count, 1 + room // max(1, side // 2))
+    if fitting == 1:
+        return [room // 2]
+    return [round(i * room / (fitting - 1)) for i in range(fitting)]
+
+
+def crops(pixels: Pixels, side: int, count: int) -> tuple[Pixels, NDArray[np.int64]]:
+    """At most `count` crops on an even grid whose shape follows the picture's.
+
+    Parameters
+    ----------
+    pixels
+        (H, W, 3) uint8.
+
+    Returns
+    -------
+    (k, side, side, 3) uint8 and the (k, 2) row and column of their first pixels; k >= 1. A picture
+    smaller than `side` is reflected at its right and lower edge.
+    """
+    whole = padded(pixels, side)
+    height, width = whole.shape[:2]
+    best: tuple[int, list[int], list[int]] | None = None
+    for rows in range(1, count + 1):
+        tops = positions(height, side, rows)
+        lefts = positions(width, side, count // rows)
+        if len(tops) == rows and (best is None or _better(tops, lefts, best, height, width)):
+            best = (len(tops) * len(lefts), tops, lefts)
+    assert best is not None
+    corners = [(t, left) for t in best[1] for left in best[2]]
+    cut = np.stack([whole[t : t + side, left : left + side] for t, left in corners])
+    return cut, np.array(corners, np.int64)
+
+
+def _better(
+    tops: list[int], lefts: list[int], best: tuple[int, list[int], list[int]], h: int, w: int
+) -> bool:
+    """More crops first, then the grid whose cells are closest to squares."""
+    number = len(tops) * len(lefts)
+    if number != best[0]:
+        return number > best[0]
+
+    def skew(rows: int, columns: int) -> float:
+        return abs(np.log((h / rows) / (w / columns)))
+
+    return skew(len(tops), len(lefts)) < skew(len(best[1]), len(best[2]))
+
+
+def crop_map(
+    values: NDArray[np.floating], corners: NDArray[np.int64], side: int, shape: tuple[int, int]
+) -> Map:
+    """Crop-wise values as a map: overlapping crops are averaged, the rest is not valid.
+
+    Parameters
+    ----------
+    values, corners
+        (k,) and (k, 2): one value and first pixel for each crop.
+    shape
+        Height and width of the picture in pixels.
+    """
+    stride = 32
+    rows, columns = -(-shape[0] // stride), -(-shape[1] // stride)
+    total = np.zeros((rows, columns), np.float32)
+    weight = np.zeros((rows, columns), np.float32)
+    for value, (top, left) in zip(values, corners, strict=True):
+        part = (
+            slice(top // stride, -(-(top + side) // stride)),
+            slice(left // stride, -(-(left + side) // stride)),
+        )
+        total[part] += np.float32(value)
+        weight[part] += 1
+    mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    return Map(MapKind.SCORE, mean, float(stride), weight > 0)

@@ -1,0 +1,139 @@
+"""The trunk of a CLIP image tower, read from its ONNX file, under a small head.
+
+Middle blocks, not the last: what tells generated pixels apart is texture, which the last blocks
+forget for the sake of content. Trunk: ViT-B/16 (Radford et al. 2021, arXiv:2103.00020).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's own name
+from torch import Tensor, nn
+
+from tellsign.errors import ArtifactError
+
+WIDTH, HEADS, PATCH, TOKENS = 768, 12, 16, 197
+MEAN = (0.48145466, 0.4578275, 0.40821073)  # the tower's own preprocessing
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block with CLIP's sigmoid approximation of GELU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ln1, self.ln2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.fc1, self.fc2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, _ = x.shape
+        split = self.qkv(self.ln1(x)).view(n, tokens, 3, HEADS, WIDTH // HEADS)
+        q, k, v = split.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        x = x + self.out(attended.reshape(n, tokens, WIDTH))
+        y = self.fc1(self.ln2(x))
+        return x + self.fc2(y * torch.sigmoid(1.702 * y))
+
+
+class EmbeddingProbe(nn.Module):
+    """Crops (n, 3, 224, 224), RGB in 0..1 -> logits (n, 1) and embeddings (n, size).
+
+    The embedding joins the class token and the mean patch token after each block in `taps`.
+    Blocks below `frozen` keep the weights of the tower.
+    """
+
+    def __init__(self, taps: tuple[int, ...], frozen: int, size: int, dropout: float) -> None:
+        super().__init__()
+        self.taps, self.frozen = taps, frozen
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.patch = nn.Conv2d(3, WIDTH, PATCH, PATCH, bias=False)
+        self.token = nn.Parameter(torch.zeros(WIDTH))
+        self.place = nn.Parameter(torch.zeros(TOKENS, WIDTH))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.blocks = nn.ModuleList(Block() for _ in range(max(taps) + 1))
+        self.tap_norms = nn.ModuleList(nn.LayerNorm(2 * WIDTH) for _ in taps)
+        self.project = nn.Linear(2 * WIDTH * len(taps), size)
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Linear(size, 1)
+
+    def stem(self, x: Tensor) -> Tensor:
+        patches = self.patch((x - self.mean) / self.std).flatten(2).transpose(1, 2)
+        token = self.token.expand(len(x), 1, -1)
+        return self.norm(torch.cat([token, patches], 1) + self.place)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            x = self.stem(x)
+            for block in self.blocks[: self.frozen]:
+                x = block(x)
+        found = []
+        for i, block in enumerate(self.blocks):
+            if i >= self.frozen:
+                x = block(x)
+            if i in self.taps:
+                pooled = torch.cat([x[:, 0], x[:, 1:].mean(1)], 1)
+                found.append(self.tap_norms[self.taps.index(i)](pooled))
+        embedding = F.gelu(self.project(self.drop(torch.cat(found, 1))))
+        return self.head(embedding), embedding
+
+    def load_tower(self, path: Path) -> None:
+        """Read the tower's weights. Raises ArtifactError when the file is another model."""
+        try:
+            _load(self, path)
+        except (KeyError, OSError, IndexError, RuntimeError) as error:
+            raise ArtifactError(f"{path.name} is no CLIP ViT-B/16 image tower: {error}") from error
+
+
+def _load(net: EmbeddingProbe, path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+
+    def get(name: str) -> Tensor:
+        return torch.tensor(stored[f"vision_model.{name}"].astype(np.float32))
+
+    def matrix(layer: int, part: str) -> Tensor:
+        return torch.tensor(_product(graph, stored, f"layers.{layer}/", f"/{part}/")).T.contiguous()
+
+    with torch.no_grad():
+        net.patch.weight.copy_(get("embeddings.patch_embedding.weight"))
+        net.token.copy_(get("embeddings.class_embedding"))
+        net.place.copy_(get("embeddings.position_embedding.weight"))
+        _copy_norm(net.norm, get("pre_layrnorm.weight"), get("pre_layrnorm.bias"))
+        heads = ("q_proj", "k_proj", "v_proj")
+        for i, block in enumerate(net.blocks):
+            assert isinstance(block, Block)
+            own = f"encoder.layers.{i}."
+            block.qkv.weight.copy_(torch.cat([matrix(i, h) for h in heads]))
+            block.qkv.bias.copy_(torch.cat([get(f"{own}self_attn.{h}.bias") for h in heads]))
+            block.out.weight.copy_(matrix(i, "out_proj"))
+            block.out.bias.copy_(get(f"{own}self_attn.out_proj.bias"))
+            for linear, part in ((block.fc1, "fc1"), (block.fc2, "fc2")):
+                linear.weight.copy_(matrix(i, part))
+                linear.bias.copy_(get(f"{own}mlp.{part}.bias"))
+            for norm, part in ((block.ln1, "layer_norm1"), (block.ln2, "layer_norm2")):
+                _copy_norm(norm, get(f"{own}{part}.weight"), get(f"{own}{part}.bias"))
+
+
+def _copy_norm(norm: nn.LayerNorm, weight: Tensor, bias: Tensor) -> None:
+    norm.weight.copy_(weight)
+    norm.bias.copy_(bias)
+
+
+def _product(graph: Any, stored: dict[str, Any], layer: str, part: str) -> Any:
+    """The float weight of one dynamically quantised matrix product, (inputs, outputs)."""
+    for node in graph.node:
+        if node.op_type == "MatMulInteger" and layer in node.name and part in node.name:
+            name = node.input[1]
+            zero = stored[node.input[3]].astype(np.float32) if len(node.input) > 3 else 0.0
+            scale = stored[name.replace("_quantized", "_scale")]
+            return (stored[name].astype(np.float32) - zero) * scale
+    raise KeyError(f"no product {layer}{part}")
