@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,7 +71,7 @@ def _better(
         return number > best[0]
 
     def skew(rows: int, columns: int) -> float:
-        return abs(np.log((h / rows) / (w / columns)))
+        return abs(math.log((h / rows) / (w / columns)))
 
     return skew(len(tops), len(lefts)) < skew(len(best[1]), len(best[2]))
 
