@@ -17,6 +17,7 @@ VERBS = {
     "sign": "Write a signed C2PA manifest into a copy of a picture.",
     "batch": "Examine a folder or a list into one Parquet table.",
     "forge": "Make labelled forgeries with exact masks.",
+    "train": "Train a detector from a recipe.",
     "detectors": "List the detectors, or show one detector's page.",
     "models": "List, show, verify and add fitted artifacts.",
     "doctor": "Check the installation: versions, optional parts, hashes.",

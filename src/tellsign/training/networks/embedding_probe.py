@@ -64,7 +64,7 @@ class EmbeddingProbe(nn.Module):
 
     def stem(self, x: Tensor) -> Tensor:
         patches = self.patch((x - self.mean) / self.std).flatten(2).transpose(1, 2)
-        token = self.token.expand(len(x), 1, -1)
+        token = self.token.expand(x.shape[0], 1, -1)
         return self.norm(torch.cat([token, patches], 1) + self.place)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
