@@ -49,7 +49,14 @@ def crops(pixels: Pixels, side: int, count: int) -> tuple[Pixels, NDArray[np.int
     smaller than `side` is reflected at its right and lower edge.
     """
     whole = padded(pixels, side)
-    height, width = whole.shape[:2]
+    found = corners(pixels.shape[:2], side, count)
+    cut = np.stack([whole[t : t + side, left : left + side] for t, left in found.tolist()])
+    return cut, found
+
+
+def corners(shape: tuple[int, ...], side: int, count: int) -> NDArray[np.int64]:
+    """(k, 2): where `crops` cuts a picture of `shape`, known without its pixels."""
+    height, width = max(shape[0], side), max(shape[1], side)
     best: tuple[int, list[int], list[int]] | None = None
     for rows in range(1, count + 1):
         tops = positions(height, side, rows)
@@ -57,9 +64,7 @@ def crops(pixels: Pixels, side: int, count: int) -> tuple[Pixels, NDArray[np.int
         if len(tops) == rows and (best is None or _better(tops, lefts, best, height, width)):
             best = (len(tops) * len(lefts), tops, lefts)
     assert best is not None
-    corners = [(t, left) for t in best[1] for left in best[2]]
-    cut = np.stack([whole[t : t + side, left : left + side] for t, left in corners])
-    return cut, np.array(corners, np.int64)
+    return np.array([(t, left) for t in best[1] for left in best[2]], np.int64)
 
 
 def _better(
