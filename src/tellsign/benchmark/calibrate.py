@@ -18,6 +18,7 @@ from tellsign.artifacts.store import CARD
 from tellsign.calibration.assess import cllr, cllr_min
 from tellsign.calibration.calibrators import Calibration, Curve, Method, Stratum, fit
 from tellsign.detectors.base import DetectorInfo
+from tellsign.errors import ArtifactError
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ LEAST_GROUPS = 3
 ROUNDS = 200  # bootstrap resamples of groups behind each interval
 # A stratum whose held-out cost is not below this says nothing that silence would not.
 USEFUL = 0.99
+MARK, SILENT = " | Calibration: ", "Not calibrated for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,28 +177,63 @@ def write_artifact(root: Path, card: ModelCard, content: Mapping[str, Any], file
     return folder
 
 
+def attach(folder: Path, fitted: Fitted, file: str, data: str, command: str) -> None:
+    """Put a calibration beside what a learner wrote; the card tells of both.
+
+    Raises ArtifactError when the folder has no card.
+    """
+    try:
+        card = cards.parse((folder / CARD).read_text("utf-8"), folder.name)
+    except OSError as error:
+        raise ArtifactError(f"{folder.name}: no card to add a calibration to: {error}") from error
+    content = (json.dumps(fitted.calibration.to_dict(), indent=1, sort_keys=True) + "\n").encode()
+    (folder / file).write_bytes(content)
+    record = FileRecord(file, hashlib.sha256(content).hexdigest(), len(content))
+    fields = {k: getattr(card, k) for k in card.__slots__}
+    fields["files"] = (*(r for r in card.files if r.name != file), record)
+    fields["summary"] = f"{_before(card.summary)}{MARK}{strata_text(fitted)}"
+    fields["training_data"] = f"{_before(card.training_data)}{MARK}{data}"
+    fields["measured"] = f"{_before(card.measured)}{MARK}{command}"
+    kept = tuple(f for f in card.known_failures if not f.startswith(SILENT))
+    fields["known_failures"] = (*kept, *_silent(fitted))
+    (folder / CARD).write_text(cards.render(ModelCard(**fields)), "utf-8")
+
+
+def _before(text: str) -> str:
+    """What stood there before a calibration was added."""
+    return text.split(MARK)[0]
+
+
+def _silent(fitted: Fitted) -> tuple[str, ...]:
+    return tuple(f"{SILENT} {n}: {why}." for n, why in sorted(fitted.rejected.items()))
+
+
+def strata_text(fitted: Fitted) -> str:
+    return (
+        ", ".join(
+            f"{name}: Cllr {s.cllr} on held-out groups (n = {s.n_for} + {s.n_against})"
+            for name, s in sorted(fitted.calibration.strata.items())
+        )
+        or "no condition qualified"
+    )
+
+
 def detector_card(
     info: DetectorInfo, fitted: Fitted, made: str, data: str, command: str
 ) -> ModelCard:
     """The card of a calibrated detector; its blind spots are its known failures."""
-    calibration = fitted.calibration
-    strata = ", ".join(
-        f"{name}: Cllr {s.cllr} on held-out groups (n = {s.n_for} + {s.n_against})"
-        for name, s in sorted(calibration.strata.items())
-    )
-    silent = tuple(f"Not calibrated for {n}: {why}." for n, why in sorted(fitted.rejected.items()))
     return ModelCard(
         name=info.name,
         version=info.version,
         detector=info.name,
         detector_version=info.version,
-        summary=f"Calibration of {info.name}: {strata or 'no condition qualified'}",
+        summary=f"Calibration of {info.name}: {strata_text(fitted)}",
         licence_code="Apache-2.0",
         licence_weights="Apache-2.0",
         licence_data="see the manifest of the reference set",
         training_data=data,
         intended_use="Log10 likelihood ratios for pictures of the conditions listed.",
-        known_failures=(info.sections["Blind spots"].replace("\n", " "), *silent),
+        known_failures=(info.sections["Blind spots"].replace("\n", " "), *_silent(fitted)),
         measured=command,
         made=made,
         files=(),

@@ -12,14 +12,18 @@ CONDITIONS = (*(name for _, name in _BANDS), "lossless", "lossy-other")
 
 
 def condition_of(facts: MediaFacts) -> str:
-    """Name the stratum of a picture.
+    """Name the stratum of a picture."""
+    return stratum(facts.format, facts.jpeg.quality if facts.jpeg else None)
+
+
+def stratum(file_format: str, quality: int | None) -> str:
+    """Name the stratum of a file format and, for JPEG, its IJG quality.
 
     A JPEG whose tables are near no IJG quality counts as the band its file cannot prove better
     than: ``jpeg-q75-89``, where camera tables of unknown scale mostly lie.
     """
-    if facts.format == "jpeg":
-        quality = facts.jpeg.quality if facts.jpeg else None
+    if file_format == "jpeg":
         if quality is None:
             return "jpeg-q75-89"
         return next(name for bound, name in _BANDS if quality >= bound)
-    return "lossless" if facts.format in _LOSSLESS else "lossy-other"
+    return "lossless" if file_format in _LOSSLESS else "lossy-other"

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,10 +73,33 @@ class Row:
     maker: str
 
 
+class Crops(Protocol):
+    """(n, SIDE, SIDE, 3) uint8, one crop at a time."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class Chained:
+    """Crops of several banks under one numbering."""
+
+    def __init__(self, parts: Sequence[Crops]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(len(p) for p in parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int, /) -> NDArray[np.uint8]:
+        part = int(np.searchsorted(self._starts, index, "right")) - 1
+        found: NDArray[np.uint8] = self._parts[part][index - int(self._starts[part])]
+        return found
+
+
 class Bank:
     """A folder of crops, (n, SIDE, SIDE, 3) uint8, memory-mapped, and their rows."""
 
-    def __init__(self, crops: NDArray[np.uint8], rows: Sequence[Row]) -> None:
+    def __init__(self, crops: Crops, rows: Sequence[Row]) -> None:
         if len(crops) != len(rows):
             raise InputError(f"a bank of {len(crops)} crops has {len(rows)} rows")
         self.crops = crops
@@ -88,16 +112,26 @@ class Bank:
             crops = np.load(folder / CROPS_FILE, mmap_mode="r", allow_pickle=False)
             with (folder / ROWS_FILE).open(encoding="utf-8", newline="") as stream:
                 raw = list(csv.DictReader(stream))
-            rows = [Row(**{**r, "label": int(r["label"])}) for r in raw]
+            rows = [_row(r) for r in raw]
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{folder}: no crop bank: {error}") from error
         return cls(crops[: len(rows)], rows)
+
+    @classmethod
+    def join(cls, banks: Sequence[Bank]) -> Bank:
+        """Several banks as one, without copying their crops."""
+        return cls(Chained([b.crops for b in banks]), [row for b in banks for row in b.rows])
 
     def select(self, *, held_out: bool) -> NDArray[np.int64]:
         """Indices of the crops whose group is, or is not, held out."""
         return np.array(
             [i for i, r in enumerate(self.rows) if (r.group in HELD_OUT) == held_out], np.int64
         )
+
+
+def _row(raw: dict[str, str]) -> Row:
+    label = int(raw.pop("label"))
+    return Row(label=label, **raw)
 
 
 def treatment(condition: str, seed: int) -> str:

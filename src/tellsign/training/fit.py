@@ -15,7 +15,8 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 
 from tellsign.errors import ArtifactError, UsageError
 from tellsign.training.augment import Augmentation, central
-from tellsign.training.bank import Bank, Row
+from tellsign.training.bank import Bank, Crops, Row
 from tellsign.training.recipe import write_whole
 from tellsign.training.sampling import BalancedSampler
 
@@ -78,6 +79,7 @@ def fit(
     label: str,
     seed: int,
     check: Callable[[nn.Module], str] | None = None,
+    slow: Mapping[str, float] | None = None,
 ) -> State:
     """Train `network` in place, from the last checkpoint if there is one.
 
@@ -88,9 +90,12 @@ def fit(
     check
         Called every `check_steps` with the network in evaluation mode; its text is shown. It
         decides nothing: the last weights are kept.
+    slow
+        Factors of the learning rate by the beginning of a parameter's name, for parts that come
+        trained; 1 elsewhere.
     """
     network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(_groups(network, schedule.decay), lr=schedule.rate)
+    optimiser = torch.optim.AdamW(_groups(network, schedule.decay, slow or {}), lr=schedule.rate)
     path = checkpoints / CHECKPOINT
     step, seconds = _resume(path, label, network, optimiser)
     recent: list[float] = []
@@ -99,7 +104,7 @@ def fit(
     while step < schedule.steps and seconds < 60 * schedule.minutes:
         done = max(step / schedule.steps, seconds / (60 * schedule.minutes))
         for group in optimiser.param_groups:
-            group["lr"] = schedule.rate * _pace(done)
+            group["lr"] = schedule.rate * _pace(done) * group["factor"]
         torch.manual_seed(seed * 1_000_003 + step)
         batch = draw(np.random.default_rng((seed, step)))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=schedule.bfloat16):
@@ -133,12 +138,16 @@ def _pace(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
+def _groups(network: nn.Module, decay: float, slow: Mapping[str, float]) -> list[dict[str, object]]:
     """Weight decay for kernels only; biases and normalisation go without."""
-    wanted = [p for p in network.parameters() if p.requires_grad]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            factor = next((f for start, f in slow.items() if name.startswith(start)), 1.0)
+            groups[factor, decay if parameter.ndim > 1 else 0.0].append(parameter)
     return [
-        {"params": [p for p in wanted if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in wanted if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": members, "weight_decay": own, "factor": factor}
+        for (factor, own), members in groups.items()
     ]
 
 
@@ -210,7 +219,7 @@ def as_input(crops: NDArray[np.uint8]) -> Tensor:
 
 def predict(
     network: nn.Module,
-    crops: NDArray[np.uint8],
+    crops: Crops,
     numbers: NDArray[np.int64],
     side: int,
     *,

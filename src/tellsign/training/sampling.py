@@ -27,16 +27,25 @@ class BalancedSampler:
         Crops in a batch; even.
     paired
         Share of the generated half that are reconstructions, each drawn with its original.
+    power
+        A group of n crops is drawn in proportion to n ** power: 0 makes all groups equally likely,
+        1 all crops.
 
     Without groups of reconstructions `paired` has no effect.
     """
 
     def __init__(
-        self, rows: Sequence[Row], allowed: Indices, size: int, paired: float = 0.0
+        self,
+        rows: Sequence[Row],
+        allowed: Indices,
+        size: int,
+        paired: float = 0.0,
+        power: float = 0.0,
     ) -> None:
         if size < 2 or size % 2:
             raise UsageError(f"a batch needs an even number of crops; got {size}")
         self.half = size // 2
+        self.power = power
         self.pairs = pairs(rows, allowed)
         self.paired = paired if self.pairs else 0.0
         self.generated = _by_group(rows, [i for i in allowed if _generated(rows[i])])
@@ -57,8 +66,8 @@ class BalancedSampler:
             left.append(made)
             right.append(taken)
         for _ in range(self.half - count):
-            left.append(_pick_group(self.generated, rng))
-            right.append(_pick_group(self.pristine, rng))
+            left.append(_pick_group(self.generated, self.power, rng))
+            right.append(_pick_group(self.pristine, self.power, rng))
         return np.array(left + right, np.int64)
 
 
@@ -92,9 +101,10 @@ def _by_group(rows: Sequence[Row], numbers: Sequence[int]) -> dict[str, list[int
     return dict(groups)
 
 
-def _pick_group(groups: Mapping[str, list[int]], rng: np.random.Generator) -> int:
+def _pick_group(groups: Mapping[str, list[int]], power: float, rng: np.random.Generator) -> int:
     names = sorted(groups)
-    members = groups[names[rng.integers(len(names))]]
+    weights = np.array([len(groups[name]) ** power for name in names])
+    members = groups[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
     return members[rng.integers(len(members))]
 
 

@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class EmbeddingProbe(nn.Module):
-    """Crops (n, 3, 224, 224), RGB in 0..1 -> logits (n, 1) and embeddings (n, size).
+    """Crops (n, 3, 224, 224), RGB in 0..255 -> logits (n, 1) and embeddings (n, size).
 
     The embedding joins the class token and the mean patch token after each block in `taps`.
     Blocks below `frozen` keep the weights of the tower.
@@ -50,8 +50,8 @@ class EmbeddingProbe(nn.Module):
     def __init__(self, taps: tuple[int, ...], frozen: int, size: int, dropout: float) -> None:
         super().__init__()
         self.taps, self.frozen = taps, frozen
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.patch = nn.Conv2d(3, WIDTH, PATCH, PATCH, bias=False)
         self.token = nn.Parameter(torch.zeros(WIDTH))
         self.place = nn.Parameter(torch.zeros(TOKENS, WIDTH))
@@ -61,6 +61,14 @@ class EmbeddingProbe(nn.Module):
         self.project = nn.Linear(2 * WIDTH * len(taps), size)
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(size, 1)
+
+    def trained(self) -> list[str]:
+        """Freeze what keeps the tower's weights; return the names of the rest."""
+        fixed = ("patch.", "token", "place", "norm.")
+        fixed += tuple(f"blocks.{i}." for i in range(self.frozen))
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(not name.startswith(fixed))
+        return [name for name, p in self.named_parameters() if p.requires_grad]
 
     def stem(self, x: Tensor) -> Tensor:
         patches = self.patch((x - self.mean) / self.std).flatten(2).transpose(1, 2)

@@ -1,0 +1,53 @@
+"""Shrink an exported network: int8 weights, and files small enough for a repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tellsign.errors import ArtifactError
+
+PART = 16 * 2**20  # bytes of one weight file
+SMALL = 1024  # bytes; smaller tensors stay in the graph
+
+
+def quantise(source: Path, folder: Path, name: str = "model") -> list[Path]:
+    """Write `source` with int8 matrix products to ``<folder>/<name>.onnx``.
+
+    Weights are quantised per channel, activations by the range of each run, so that a row must be
+    run by itself to be independent of others. Weights go to ``<name>-<i>.bin`` beside the graph,
+    at most `PART` bytes each unless a single tensor is larger. Returns all files written.
+    """
+    import onnx
+    from onnx.external_data_helper import set_external_data
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    folder.mkdir(parents=True, exist_ok=True)
+    graph_file = folder / f"{name}.onnx"
+    quantize_dynamic(
+        source,
+        graph_file,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul"],
+    )
+    model = onnx.load(graph_file)
+    parts: list[bytearray] = [bytearray()]
+    for tensor in model.graph.initializer:
+        data = tensor.raw_data
+        if len(data) < SMALL:
+            continue
+        if parts[-1] and len(parts[-1]) + len(data) > PART:
+            parts.append(bytearray())
+        offset, location = len(parts[-1]), f"{name}-{len(parts) - 1}.bin"
+        parts[-1] += data
+        set_external_data(tensor, location, offset=offset, length=len(data))
+        tensor.ClearField("raw_data")
+    if not parts[0]:
+        raise ArtifactError(f"{source.name}: no weights to write")
+    files = [graph_file]
+    for i, part in enumerate(parts):
+        path = folder / f"{name}-{i}.bin"
+        path.write_bytes(part)
+        files.append(path)
+    graph_file.write_bytes(model.SerializeToString())
+    return files
