@@ -29,7 +29,9 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 
 @click.command(help=HELP)
 @click.argument("recipe", metavar="RECIPE")
-@click.option("--data", required=True, metavar="DIR", help="Folder of the bank of crops.")
+@click.option(
+    "--data", required=True, multiple=True, metavar="DIR", help="Bank of crops; may be repeated."
+)
 @click.option("--output", required=True, metavar="DIR", help="Folder for the artifact.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same draws.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Stop then and export.")
@@ -45,7 +47,7 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 )
 def command(
     recipe: str,
-    data: str,
+    data: tuple[str, ...],
     output: str,
     seed: int,
     minutes: float | None,
@@ -58,9 +60,9 @@ def command(
     chosen = load_recipe(recipe)
     if weights is not None and not Path(weights).is_file():
         raise UsageError(f"--weights: there is no file {weights}")
-    folder = run(
+    written = run(
         chosen,
-        Bank.open(Path(data)),
+        Bank.join([Bank.open(Path(folder)) for folder in data]),
         Path(output),
         seed=seed,
         minutes=minutes,
@@ -68,7 +70,7 @@ def command(
         weights=Path(weights) if weights else None,
         command=_command_for_card(sys.argv[1:]),
     )
-    click.echo(folder)
+    click.echo(written)
 
 
 def _command_for_card(arguments: list[str]) -> str:

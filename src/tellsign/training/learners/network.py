@@ -76,7 +76,8 @@ def fit(job: Job) -> None:
         check=lambda trained: _in_short(measured(trained, bank, few, settings)),
     )
     found = measured(network, bank, held_out, settings)
-    example = loop.as_input(central(bank.crops[:PARITY_CROPS], settings.measured_side))
+    some = np.stack([bank.crops[i] for i in range(min(PARITY_CROPS, len(bank.crops)))])
+    example = loop.as_input(central(some, settings.measured_side))
     parity = to_onnx(network, example, job.out / MODEL, half=settings.half)
     table = {"measured": heldout.as_rows(found), "parity": parity, "steps": state.steps}
     write_whole(job.out / MEASURED, (json.dumps(table, indent=1) + "\n").encode())
