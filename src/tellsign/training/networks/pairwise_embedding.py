@@ -52,7 +52,8 @@ class PairwiseEmbedding(nn.Module):
             channels = width
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm2d(channels)
-        cells = ((SIDE - 7) // stride + 1) // 2 ** (len(widths) - 1)
+        halvings = sum(a != b for a, b in zip(widths, widths[1:], strict=False))
+        cells = ((SIDE - 7) // stride + 1) // 2**halvings
         self.embed = nn.Linear(channels * cells * cells, size)
         self.classify = nn.Conv2d(channels, 2, 3, padding=1)
         self.out = nn.Linear(2, 1)
