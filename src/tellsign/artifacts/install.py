@@ -45,11 +45,7 @@ def install(
     target = root / f"{card.name}-{card.version}"
     if target.exists() and not replace:
         raise UsageError(f"{target}: is there already; --replace puts the new one in its place")
-    try:
-        _write(content, target)
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
-    return open_artifact(target)
+    return write(content, target)
 
 
 def read(folder: Path) -> tuple[cards.ModelCard, Mapping[str, bytes]]:
@@ -101,8 +97,20 @@ def _require_listed(folder: Path, card: cards.ModelCard) -> None:
         raise ArtifactError(f"{folder.name}: the card does not list {sorted(stray)}")
 
 
-def _write(content: Mapping[str, bytes], target: Path) -> None:
-    """Write beside the target, then rename: nobody sees half an artifact."""
+def write(content: Mapping[str, bytes], target: Path) -> Artifact:
+    """Write a whole artifact folder, replacing what is there, and open it.
+
+    Beside the target first, then renamed: nobody sees half an artifact. Raises UsageError where it
+    cannot be written, ArtifactError where the card does not fit the content.
+    """
+    try:
+        _put(content, target)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+    return open_artifact(target)
+
+
+def _put(content: Mapping[str, bytes], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as name:
         made = Path(name) / target.name
