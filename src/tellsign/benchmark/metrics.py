@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,3 +85,105 @@ def pixel_f1(predicted: Flags, truth: Flags) -> float:
     both = int((predicted & truth).sum())
     total = int(predicted.sum()) + int(truth.sum())
     return 2 * both / total if total else 1.0
+
+
+# --- weighted, many weightings at once ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Scores in falling order, equal scores in one block.
+
+    Sorted once, it gives the ROC curve under any number of weightings: those of a bootstrap, or
+    those that let each group count once.
+    """
+
+    order: NDArray[np.intp]
+    labels: Flags  # (n,) in that order
+    starts: NDArray[np.intp]  # (b,) first row of each block
+
+    @classmethod
+    def of(cls, scores: Floats, labels: Flags) -> Self:
+        """Raises ValueError unless both classes occur."""
+        if not labels.any() or labels.all():
+            raise ValueError("a ranking needs both classes")
+        order = np.argsort(-scores, kind="stable")
+        falling = scores[order]
+        starts = np.flatnonzero(np.r_[True, falling[1:] != falling[:-1]])
+        return cls(order, labels[order], starts)
+
+    def roc(self, weights: Floats) -> Roc:
+        """Curves of (R, n) weights, which need not sum to anything."""
+        sorted_weights = weights[:, self.order]
+        rates = []
+        for of_class in (self.labels, ~self.labels):
+            mass = np.add.reduceat(np.where(of_class, sorted_weights, 0.0), self.starts, axis=1)
+            risen = np.cumsum(mass, axis=1)
+            rates.append(risen / risen[:, -1:])
+        return Roc(*rates)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roc:
+    """(R, b) true and false positive rates from the strictest threshold to the laxest."""
+
+    tpr: Floats
+    fpr: Floats
+
+    def auc(self) -> Floats:
+        steps = np.diff(self.fpr, axis=1, prepend=0.0)
+        before = self.tpr - np.diff(self.tpr, axis=1, prepend=0.0)
+        return np.asarray((steps * (before + self.tpr) / 2).sum(axis=1))
+
+    def average_precision(self) -> Floats:
+        """AP at even prior: both classes weigh the same, however many pictures each has."""
+        gains = np.diff(self.tpr, axis=1, prepend=0.0)
+        total = self.tpr + self.fpr
+        precision = np.divide(self.tpr, total, out=np.zeros_like(total), where=total > 0)
+        return np.asarray((gains * precision).sum(axis=1))
+
+    def tpr_at(self, fpr: float) -> Floats:
+        """Largest true positive rate that at most `fpr` of the negatives pay for."""
+        # Sums of weights miss a round share by some units in the last place.
+        return np.asarray(np.where(self.fpr <= fpr + 1e-9, self.tpr, 0.0).max(axis=1))
+
+    def equal_error_rate(self) -> Floats:
+        """Where false positives and misses are equally frequent, interpolated linearly."""
+        zero = np.zeros((len(self.tpr), 1))
+        tpr, fpr = (np.concatenate([zero, r], axis=1) for r in (self.tpr, self.fpr))
+        gap = fpr - (1 - tpr)  # from -1 to 1
+        after = np.maximum((gap >= 0).argmax(axis=1), 1)
+        rows = np.arange(len(gap))
+        low, high = gap[rows, after - 1], gap[rows, after]
+        share = -low / (high - low)
+        start = fpr[rows, after - 1]
+        return np.asarray(start + share * (fpr[rows, after] - start))
+
+    def best_balanced(self) -> tuple[int, float]:
+        """Block after which to cut, and the balanced accuracy there, of the first weighting."""
+        balanced = (self.tpr[0] + 1 - self.fpr[0]) / 2
+        best = int(balanced.argmax())
+        return best, float(balanced[best])
+
+
+def best_threshold(scores: Floats, labels: Flags, weights: Floats) -> float:
+    """Threshold of the highest weighted balanced accuracy, midway to the next lower score."""
+    ranking = Ranking.of(scores, labels)
+    block, _ = ranking.roc(weights[None]).best_balanced()
+    falling = scores[ranking.order][ranking.starts]
+    return float(falling[block : block + 2].mean())
+
+
+def brier(llr: Floats, labels: Flags, weights: Floats) -> float:
+    """Mean squared error of the posterior at even prior odds (Brier 1950)."""
+    return float(np.average((_posterior(llr) - labels) ** 2, weights=weights))
+
+
+def negative_log_likelihood(llr: Floats, labels: Flags, weights: Floats) -> float:
+    """Mean natural logarithmic loss of the posterior at even prior odds."""
+    natural = np.where(labels, -llr, llr) * np.log(10.0)
+    return float(np.average(np.logaddexp(0.0, natural), weights=weights))
+
+
+def _posterior(llr: Floats) -> Floats:
+    return np.asarray(1 / (1 + 10.0 ** -np.clip(llr, -30, 30)))
