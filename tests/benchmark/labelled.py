@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 COLUMNS = (
-    "split question label generator_or_camera group role repo commit path bytes width height sha256 "
-    "licence pair style file"
-).split()
+    *("split", "question", "label", "generator_or_camera", "group", "role", "repo", "commit"),
+    *("path", "bytes", "width", "height", "sha256", "licence", "pair", "style", "file"),
+)
 GENERATORS, SOURCES = ("gan_a", "gan_b", "gan_c"), ("cam_a", "cam_b", "cam_c")
 
 
@@ -69,7 +69,7 @@ class World:
 
 
 def world(folder: Path, each: int = 6) -> World:
-    """Squares from the generators, saved without loss; 4:3 JPEG photographs: as found in the wild."""
+    """Squares from the generators, saved without loss; 4:3 JPEG photographs."""
     made = World(folder)
     for i, group in enumerate(GENERATORS):
         for n in range(each):

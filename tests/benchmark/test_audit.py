@@ -52,7 +52,7 @@ def test_nothing_is_found_where_there_is_nothing() -> None:
 
 
 def test_what_marks_single_groups_does_not_count() -> None:
-    """Each group has a width of its own: memory of groups would tell the classes, but none held out."""
+    """Each group has a width of its own, which tells nothing of the groups held out."""
     widths = np.repeat([310, 450, 390, 530, 350, 490, 330, 510], 20)
     features = audit.file_features([facts(int(w), 30_000) for w in widths])
     scores = audit.held_out_scores(features, LABELS, GROUPS, 1e-3, 0)
@@ -89,3 +89,10 @@ def test_content_features_are_the_thumbnail() -> None:
     features = audit.content_features([pixels.astype(np.uint8).tobytes().hex()])
     assert features.shape == (1, 768)
     assert features[0, 255] == 1.0
+
+
+def test_the_third_baseline_does_without_the_bytes() -> None:
+    told = [{"facts": facts(400, 1000 + n, "jpeg"), "thumb": "00" * 768} for n in range(4)]
+    assert np.ptp(audit.features_of(audit.ZERO_PIXEL, told), axis=0).max() > 0
+    assert np.ptp(audit.features_of(audit.SHAPE_ONLY, told), axis=0).max() == 0
+    assert audit.features_of(audit.CONTENT_NULL, told).shape == (4, 768)

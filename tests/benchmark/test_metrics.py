@@ -6,9 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tellsign.benchmark.metrics import (
+    Flags,
+    Floats,
+    Ranking,
+    Roc,
     auc,
     balanced_accuracy,
+    best_threshold,
     bootstrap,
+    brier,
+    negative_log_likelihood,
     pixel_f1,
     proportion,
     tpr_at_fpr,
@@ -72,3 +79,73 @@ def test_pixel_f1() -> None:
     assert pixel_f1(a, b) == 1.0
     a[:2], b[1:3] = True, True
     assert pixel_f1(a, b) == 0.5
+
+
+# --- weighted ----------------------------------------------------------------------------------
+
+
+def roc(scores: Floats, labels: Flags, weights: Floats | None = None) -> Roc:
+    flat = np.ones(len(scores)) if weights is None else weights
+    return Ranking.of(scores, labels).roc(flat[None])
+
+
+@given(st.lists(st.integers(-3, 3), min_size=6, max_size=6))
+def test_with_equal_weights_the_ranking_agrees_with_the_plain_metrics(values: list[int]) -> None:
+    scores = np.array(values, float)
+    found = roc(scores, LABELS)
+    assert found.auc()[0] == pytest.approx(auc(scores, LABELS))
+    for rate in (0.05, 0.34):
+        assert found.tpr_at(rate)[0] == pytest.approx(tpr_at_fpr(scores, LABELS, rate))
+
+
+def test_a_weight_counts_like_copies() -> None:
+    rng = np.random.default_rng(3)
+    scores = np.round(rng.normal(LABELS * 1.0, 1.0), 1)
+    copies = np.array([1, 2, 3, 1, 4, 2])
+    repeated = Ranking.of(np.repeat(scores, copies), np.repeat(LABELS, copies))
+    long = repeated.roc(np.ones((1, copies.sum())))
+    short = roc(scores, LABELS, copies.astype(float))
+    assert short.auc() == pytest.approx(long.auc())
+    assert short.average_precision() == pytest.approx(long.average_precision())
+    assert short.equal_error_rate() == pytest.approx(long.equal_error_rate())
+
+
+def test_average_precision_at_even_prior() -> None:
+    """A useless score has the precision of a coin, whatever the number of each class."""
+    labels = np.arange(50) < 45
+    assert roc(np.zeros(50), labels).average_precision()[0] == pytest.approx(0.5)
+    assert roc(labels * 1.0, labels).average_precision()[0] == 1.0
+
+
+def test_equal_error_rate_of_known_rankings() -> None:
+    assert roc(np.array([4.0, 5, 6, 1, 2, 3]), LABELS).equal_error_rate()[0] == 0.0
+    assert roc(np.array([1.0, 2, 3, 4, 5, 6]), LABELS).equal_error_rate()[0] == 1.0
+    assert roc(np.zeros(6), LABELS).equal_error_rate()[0] == pytest.approx(0.5)
+    swapped = np.array([6.0, 5, 2, 3, 1, 0])  # one of three on either wrong side
+    assert roc(swapped, LABELS).equal_error_rate()[0] == pytest.approx(1 / 3)
+
+
+def test_a_ranking_needs_both_classes() -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        Ranking.of(np.zeros(2), np.array([False, False]))
+
+
+def test_the_best_threshold_separates_and_heeds_weights() -> None:
+    even = np.ones(6)
+    assert best_threshold(np.array([4.0, 5, 6, 1, 2, 3]), LABELS, even) == 3.5
+    scores = np.array([9.0, 2.0, 2.5, 3.0, 1.0, 0.0])
+    heavy = np.array([1.0, 1, 1, 100, 1, 1])
+    assert best_threshold(scores, LABELS, heavy) == 6.0
+    light = np.array([1.0, 1, 1, 0.01, 1, 1])
+    assert best_threshold(scores, LABELS, light) == 1.5
+
+
+def test_losses_of_ratios() -> None:
+    silent = np.zeros(4)
+    labels = np.array([True, False, True, False])
+    assert brier(silent, labels, np.ones(4)) == pytest.approx(0.25)
+    assert negative_log_likelihood(silent, labels, np.ones(4)) == pytest.approx(np.log(2))
+    right = np.where(labels, 2.0, -2.0)
+    assert brier(right, labels, np.ones(4)) < 0.001
+    assert negative_log_likelihood(-right, labels, np.ones(4)) > 4
+    assert brier(np.where(labels, 2.0, 2.0), labels, np.array([1.0, 0, 1, 0])) < 0.001

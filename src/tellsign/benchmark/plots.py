@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from tellsign.benchmark.audit import BASELINES
 from tellsign.benchmark.metrics import Ranking
 from tellsign.benchmark.scores import ScoreRow
 from tellsign.benchmark.summary import ALL
-from tellsign.benchmark.tables import BASELINES, Run
+from tellsign.benchmark.tables import Run
 from tellsign.calibration.assess import tippett
 from tellsign.calibration.calibrators import balanced_weights
 from tellsign.errors import MissingExtra

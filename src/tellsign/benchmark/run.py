@@ -173,7 +173,7 @@ def _there(value: Prepared) -> bool:
 
 def write_audit(order: Order, pictures: Pictures, tell: Tell) -> None:
     """Score files of the baselines, in the form of a detector's."""
-    for name in (audit.ZERO_PIXEL, audit.CONTENT_NULL):
+    for name in audit.BASELINES:
         rows: list[ScoreRow] = []
         for condition in order.protocol.conditions:
             rows += _baseline(order.protocol, pictures, name, condition)
@@ -191,10 +191,7 @@ def _baseline(protocol: Protocol, pictures: Pictures, name: str, condition: str)
     ]
     if not there:
         return []
-    if name == audit.ZERO_PIXEL:
-        features = audit.file_features([p["facts"] for _, p in there])
-    else:
-        features = audit.content_features([p["thumb"] for _, p in there])
+    features = audit.features_of(name, [p for _, p in there])
     labels = np.array([i.label == 1 for i, _ in there], bool)
     groups = np.array([i.group for i, _ in there], str)
     values = audit.held_out_scores(features, labels, groups, audit.RIDGE[name], protocol.seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tellsign.benchmark import scores
-from tellsign.benchmark.audit import CONTENT_NULL, LEAKS, ZERO_PIXEL
+from tellsign.benchmark.audit import BASELINES, LEAKS, ZERO_PIXEL
 from tellsign.benchmark.metrics import Interval
 from tellsign.benchmark.run import CONCLUSION, META, SCORES, read_meta
 from tellsign.benchmark.scores import ScoreRow
@@ -28,7 +28,6 @@ from tellsign.errors import InputError
 from tellsign.report.text import clean
 
 TABLES, METRICS = "tables.md", "metrics"
-BASELINES = (ZERO_PIXEL, CONTENT_NULL)
 HEADS: Mapping[str, str] = {
     "auc": "AUC",
     "ap": "AP",
@@ -80,8 +79,9 @@ def load(folder: Path) -> list[Run]:
         runs.append(Run(name, meta, rows, tuple(found)))
     if not runs:
         raise InputError(f"{folder}: no score files; `tellsign bench run` writes them")
-    place = {**dict.fromkeys(BASELINES, 0), CONCLUSION: 2}
-    return sorted(runs, key=lambda r: (place.get(r.name, 1), r.name))
+    last = len(BASELINES)
+    place = {name: n for n, name in enumerate(BASELINES)} | {CONCLUSION: last + 1}
+    return sorted(runs, key=lambda r: (place.get(r.name, last), r.name))
 
 
 def metrics(runs: Iterable[Run]) -> list[Metric]:
@@ -134,6 +134,8 @@ def page(runs: Sequence[Run]) -> str:
     conditions: list[str] = settings["conditions"]
     asked = [r for r in runs if r.name not in BASELINES]
     parts = [_head(runs[-1]), _audit(runs, conditions)]
+    if not asked:
+        return "\n".join(parts)
     if settings["kind"] == "sweep":
         parts.append(_across(asked, conditions))
     else:
@@ -214,7 +216,7 @@ def _audit(runs: Sequence[Run], conditions: Sequence[str]) -> str:
         for c in conditions
         if (run.value("auc", c, ALL, dataset) or 0.0) > LEAKS
     ]
-    verdict = f"Above {LEAKS}, so these leak: {'; '.join(leaks)}." if leaks else ""
+    verdict = f"Above {LEAKS}, so these leak: {'; '.join(leaks)}.\n" if leaks else ""
     title = "## Audit: what can be told without looking\n\nMean AUC over generators.\n"
     return "\n".join([title, table(("baseline", "data", *conditions), rows), verdict])
 

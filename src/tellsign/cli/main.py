@@ -18,6 +18,8 @@ VERBS = {
     "batch": "Examine a folder or a list into one Parquet table.",
     "forge": "Make labelled forgeries with exact masks.",
     "train": "Train a detector from a recipe.",
+    "adapt": "Teach a generator from few examples, or recalibrate on own photographs.",
+    "bench": "Measure the detectors on labelled pictures.",
     "detectors": "List the detectors, or show one detector's page.",
     "models": "List, show, verify and add fitted artifacts.",
     "doctor": "Check the installation: versions, optional parts, hashes.",
