@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tellsign.artifacts import card as cards
-from tellsign.artifacts.store import CARD, Artifact, open_artifact
+from tellsign.artifacts.store import CARD, Artifact, forget, open_artifact
 from tellsign.errors import ArtifactError, UsageError
 
 # Name and version make up the name of the folder; both go into ``NAME@VERSION``.
@@ -107,6 +107,7 @@ def write(content: Mapping[str, bytes], target: Path) -> Artifact:
         _put(content, target)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+    forget()
     return open_artifact(target)
 
 

@@ -135,6 +135,12 @@ def _platform_folder() -> Path | None:
     return given if given.is_absolute() else home / ".local" / "share"
 
 
+def forget() -> None:
+    """Look again at the next call: folders were written in this process."""
+    _store.cache_clear()
+    _opened.cache_clear()
+
+
 @cache
 def _store(roots: tuple[Path, ...]) -> Store:
     return Store(roots)
