@@ -33,7 +33,8 @@ from tellsign.training.sampling import BalancedSampler
 SIDE = 224
 PARITY_CROPS = 64
 REMEMBERED = 600  # rows of the memory
-PER_GROUP = 60  # of one group at most
+PER_GROUP = 30  # of one group at most
+MEASURED_CROPS = 60  # of each held-out group and condition at most
 MEASURED_FILE = "measured.json"
 
 
@@ -106,7 +107,8 @@ def fit(job: Job) -> None:
 
 def write(job: Job, net: EmbeddingProbe, numbers: NDArray[np.int64], effort: str) -> None:
     """Export, quantise, remember some of the training crops, measure, write the card."""
-    bank, held_out = job.bank, job.bank.select(held_out=True)
+    bank = job.bank
+    held_out = checked_crops(bank, job.seed, MEASURED_CROPS)
     net.eval()
     scores = predict(net, bank.crops, held_out, SIDE, score=score, bfloat16=True)
     found = measure([bank.rows[i] for i in held_out], scores)
@@ -208,7 +210,7 @@ def score(network: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def checked_crops(bank: Bank, seed: int, most: int = 16) -> NDArray[np.int64]:
-    """A few held-out crops of each group and condition, to watch a run by."""
+    """A few held-out crops of each group and condition, drawn evenly."""
     rng = np.random.default_rng(seed)
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in bank.select(held_out=True):
