@@ -5,6 +5,8 @@ Enlargement by factors of two leaves patterns that repeat every 2, 4 or 8 pixels
 multiples of the last, and their combinations over both axes; not at bins 2, 4 and 8, which belong
 to the picture's coarsest structure. JPEG's grid of 8 pixels has lines at every multiple of 1/8,
 those of 1/4 and 1/2 among them: what tells it from a pattern of 2 or 4 pixels are the odd ones.
+Luma alone is looked at, because JPEG's halved colour, enlarged by two when decoded, has a line at
+1/2 of its own.
 """
 
 from __future__ import annotations
@@ -33,24 +35,25 @@ EVEN: tuple[Family, ...] = tuple(f for f in FAMILIES if f[0] % 2 == 0 and f[1] %
 ODD: tuple[Family, ...] = tuple(f for f in FAMILIES if f not in EVEN)
 
 
-def cross_difference(windows: NDArray[np.uint8]) -> Array:
+def cross_difference(windows: Array) -> Array:
     """|x(i, j) + x(i+1, j+1) - x(i, j+1) - x(i+1, j)|, clipped (Bammey, section III).
 
     Parameters
     ----------
-    windows : (k, SIDE + 2, SIDE + 2, 3) uint8
+    windows : (k, SIDE + 2, SIDE + 2) float32
+        Luma.
 
     Returns
     -------
-    (k, SIDE, SIDE, 3) float32
+    (k, SIDE, SIDE) float32
         Its magnitude shows patterns in how much neighbours differ, along the axes too.
     """
-    x = windows[:, MARGIN:, MARGIN:].astype(np.float32)
+    x = windows[:, MARGIN:, MARGIN:]
     cross = x[:, :-1, :-1] + x[:, 1:, 1:] - x[:, :-1, 1:] - x[:, 1:, :-1]
     return np.asarray(np.minimum(np.abs(cross), np.float32(CLIP)), np.float32)
 
 
-def noise_residual(windows: NDArray[np.uint8]) -> Array:
+def noise_residual(windows: Array) -> Array:
     """Signed difference from the 3 x 3 median, clipped (as Ricker et al. look at grids).
 
     Takes and returns what `cross_difference` does.
@@ -59,22 +62,22 @@ def noise_residual(windows: NDArray[np.uint8]) -> Array:
 
     smooth = np.stack([cv2.medianBlur(np.ascontiguousarray(w), 3) for w in windows])
     inner = slice(MARGIN, -MARGIN)
-    residual = windows[:, inner, inner].astype(np.float32) - smooth[:, inner, inner]
+    residual = windows[:, inner, inner] - smooth[:, inner, inner]
     return np.asarray(np.clip(residual, -CLIP, CLIP), np.float32)
 
 
 def mean_power(residuals: Array) -> Array:
-    """(SIDE, SIDE // 2 + 1): mean power spectrum over windows and channels.
+    """(SIDE, SIDE // 2 + 1): mean power spectrum over windows.
 
-    Each window's channels weigh alike, whatever their strength; a flat one adds nothing.
+    Windows weigh alike, whatever their strength; a flat one adds nothing.
     """
     from scipy.fft import rfft2
 
     centred = residuals - residuals.mean(axis=(1, 2), keepdims=True)
-    transformed = rfft2(centred * hann(SIDE)[..., None], axes=(1, 2))
+    transformed = rfft2(centred * hann(SIDE), axes=(1, 2))
     power = np.square(transformed.real) + np.square(transformed.imag)
     total = power.mean(axis=(1, 2), keepdims=True)
-    return np.asarray((power / np.maximum(total, 1e-6)).mean(axis=(0, 3)), np.float32)
+    return np.asarray((power / np.maximum(total, 1e-6)).mean(axis=0), np.float32)
 
 
 def peak_ratios(power: Array) -> dict[Family, float]:

@@ -2,13 +2,13 @@
 
 Question     Was the whole picture generated, by what enlargement inside a generator leaves?
 How          Networks enlarge by factors of two and leave patterns of 2, 4 and 8 pixels [1]_ [2]_.
-             Of up to 64 windows of 128 x 128 stored pixels, two residuals are transformed: the
-             magnitude of the cross-difference [1]_ and the difference from the 3 x 3 median [3]_.
-             Power at bins N/2, N/4, N/8, their multiples and combinations is compared with the
-             median around. JPEG's grid of 8 pixels has lines at all multiples of 1/8, so those of
-             1/2 and 1/4 count as a finding only where they rise above the odd eighths. 28 fitted
-             weights and a bias turn the ratios into a score; the odd eighths weigh against the
-             grid.
+             Of the luma of up to 64 windows of 128 x 128 stored pixels two residuals are
+             transformed: the magnitude of the cross-difference [1]_ and the difference from the
+             3 x 3 median [3]_. Power at bins N/2, N/4, N/8, their multiples and combinations is
+             compared with the median around. JPEG's grid of 8 pixels has lines at all multiples of
+             1/8, so those of 1/2 and 1/4 count as a finding only where they rise above the odd
+             eighths. 28 fitted weights and a bias turn the ratios into a score; with them the odd
+             eighths can speak against the grid.
 Score        Logit of the fitted weights on the logarithms of the ratios. Unit: logits, not
              calibrated.
 Blind spots  Resizing moves the lines elsewhere, and JPEG below quality 80 or so buries them.
@@ -51,12 +51,14 @@ from tellsign.signal.periodic_peaks import (
     noise_residual,
     peak_ratios,
 )
+from tellsign.signal.spectrum import luma
 from tellsign.types import ArtifactRef, Evidence, Finding, Question, View
 from tellsign.types import Family as Kind
 
 NAME, VERSION = "periodic_spectrum", "1"
 MIN_SIDE = 192  # pixels; below, fewer than four windows stand half overlapping
 MOST_WINDOWS = 64
+LEAST_WINDOWS = 4
 LEAST_DEVIATION = 1.0  # grey levels of a window
 # log10 probability of a peak by chance; 28 are looked at, so one picture in four hundred
 MEANINGFUL = -4.0
@@ -131,14 +133,15 @@ def read_weights(path: Path) -> tuple[Floats, float]:
 
 
 def find_peaks(pixels: NDArray[np.uint8], most: int) -> Peaks | None:
-    """Peaks of (H, W, 3) pixels from up to `most` windows; None where fewer than four vary."""
+    """Peaks of (H, W, 3) pixels from up to `most` windows; None where too few vary."""
     cut, _ = crops(pixels, SIDE + 2 * MARGIN, most)
-    cut = cut[cut.std(axis=(1, 2), dtype=np.float32).max(axis=1) >= LEAST_DEVIATION]
-    if len(cut) < 4:
+    grey = luma(cut)
+    grey = grey[grey.std(axis=(1, 2)) >= LEAST_DEVIATION]
+    if len(grey) < LEAST_WINDOWS:
         return None
-    cross = peak_ratios(mean_power(cross_difference(cut)))
-    noise = peak_ratios(mean_power(noise_residual(cut)))
-    return Peaks(cross, noise, len(cut))
+    cross = peak_ratios(mean_power(cross_difference(grey)))
+    noise = peak_ratios(mean_power(noise_residual(grey)))
+    return Peaks(cross, noise, len(grey))
 
 
 def describe_patterns(peaks: Peaks) -> list[Finding]:
