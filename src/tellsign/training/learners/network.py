@@ -54,7 +54,10 @@ def fit(job: Job) -> None:
     settings, bank = job.checked(Settings), job.bank
     torch.manual_seed(job.seed)
     network = _build(settings.network, job)
-    allowed, held_out = bank.select(held_out=False), bank.select(held_out=True)
+    allowed = bank.select(held_out=False)
+    held_out = np.array(
+        [i for i in bank.select(held_out=True) if bank.rows[i].condition in heldout.REPORTED]
+    )
     sampler = BalancedSampler(bank.rows, allowed, settings.batch, settings.paired)
     augmentation = Augmentation(settings.side, settings.turn, settings.blur, settings.jpeg)
     few = np.random.default_rng(job.seed).permutation(held_out)[: settings.check_crops]
