@@ -6,6 +6,7 @@ import pytest
 
 from tellsign.benchmark import protocols
 from tellsign.errors import UsageError
+from tellsign.training.bank import HELD_OUT
 from tellsign.types import Question
 
 GOOD = """
@@ -80,3 +81,8 @@ def test_unknown_names_and_unreadable_files(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="UTF-8"):
         protocols.load(str(path))
+
+
+@pytest.mark.parametrize("name", ["calibration", "held_out", "sweep_held_out"])
+def test_what_is_said_to_be_held_out_is(name: str) -> None:
+    assert set(protocols.load(name).groups) <= HELD_OUT
