@@ -65,8 +65,8 @@ def test_a_run_writes_scores_and_meta_of_detectors_conclusion_and_baselines(
     assert {r.dataset for r in found} == {"tiny/photo"}
     bad = [r for r in found if r.key == "bad.png"]
     assert [(r.status, r.code) for r in bad] == [("failed", "MalformedMedia")] * 2
-    blue = [r for r in found if r.key == "blue.png"]
-    assert [(r.status, r.code) for r in blue] == [("abstained", "blue")] * 2
+    mute = [r for r in found if r.key == "blue.png"]
+    assert [(r.status, r.code) for r in mute] == [("abstained", "blue")] * 2
     assert all(r.status == "ok" for r in found if r.key not in ("bad.png", "blue.png"))
     told = meta(order, "toy_generated")
     assert told["coverage"] == {

@@ -6,6 +6,7 @@ Kinds differ in what `tellsign bench render` makes of the scores:
 ``sweep``        the same over a family of treatments, drawn as curves
 ``matrix``       each detector on each generator
 ``held_out``     generators that the detectors' training left out, named by `groups`
+``adaptation``   how fast detectors that can be adapted learn each generator
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tellsign.errors import UsageError
 from tellsign.forge import launder
 from tellsign.types import Question
 
-Kind = Literal["conditions", "sweep", "matrix", "held_out"]
+Kind = Literal["conditions", "sweep", "matrix", "held_out", "adaptation"]
 Sizes = Literal["matched", "own"]
 DEVTEST = "devtest"
 

@@ -20,7 +20,7 @@ import numpy as np
 from tellsign import __version__
 from tellsign.artifacts.store import Store
 from tellsign.benchmark import audit, datasets, pool, prepare, protocols, scores, scoring
-from tellsign.benchmark.datasets import Chosen, Item
+from tellsign.benchmark.datasets import Item
 from tellsign.benchmark.kept import Kept, name_of
 from tellsign.benchmark.prepare import Prepared, Wanted
 from tellsign.benchmark.protocols import DEVTEST, Protocol
@@ -29,7 +29,7 @@ from tellsign.benchmark.summary import thresholds
 from tellsign.errors import InputError, UsageError
 from tellsign.plan import Plan
 
-CONCLUSION = "conclusion"
+CONCLUSION, ADAPTATION = "conclusion", "adaptation"
 SCORES, META = ".scores.csv", ".meta.json"
 T = TypeVar("T")
 Tell = Callable[[str], None]
@@ -70,7 +70,7 @@ def run(order: Order, plan: Plan, tell: Tell) -> None:
     try:
         pictures = lay_out(order, kept, tell)
         write_audit(order, pictures, tell)
-        found = _score(order, plan, pictures, kept, tell)
+        found = examine(order, plan, pictures, kept, tell)
     finally:
         kept.close()
     for name in (*plan.detectors, CONCLUSION):
@@ -81,6 +81,28 @@ def run(order: Order, plan: Plan, tell: Tell) -> None:
         meta["thresholds_used"] = fixed.get(name, {})
         _write(order.out, name, rows, meta)
         tell(f"{name}: {coverage_text(rows)}")
+
+
+def run_adaptation(order: Order, plan: Plan, tell: Tell) -> None:
+    """Write the learning curves of every detector of the plan that can be adapted.
+
+    Raises UsageError when there is none, or the data does not suffice.
+    """
+    from tellsign.benchmark import adaptation
+
+    bases = adaptation.adaptable(plan)
+    kept = Kept(order.runs)
+    try:
+        items, left_out = _choose(order, kept, tell)
+    finally:
+        kept.close()
+    steps = []
+    for base in bases:
+        tell(f"{base.label}: learning curves")
+        steps += adaptation.curves(base, items, order.protocol, cache=order.runs / "embeddings")
+    adaptation.write(order.out / adaptation.FILE, steps)
+    meta = _head(order, Pictures(items, {}, left_out), []) | {"detector": ADAPTATION}
+    (order.out / f"{ADAPTATION}{META}").write_text(json.dumps(meta, indent=1) + "\n", "utf-8")
 
 
 def run_audit(order: Order, tell: Tell) -> None:
@@ -97,6 +119,11 @@ def run_audit(order: Order, tell: Tell) -> None:
 
 def lay_out(order: Order, kept: Kept, tell: Tell) -> Pictures:
     """Choose, drop near duplicates, launder."""
+    items, left_out = _choose(order, kept, tell)
+    return Pictures(items, _launder(items, order, kept, tell), left_out)
+
+
+def _choose(order: Order, kept: Kept, tell: Tell) -> tuple[tuple[Item, ...], dict[str, int]]:
     protocol = order.protocol
     choice = datasets.Choice(
         protocol.question,
@@ -110,12 +137,9 @@ def lay_out(order: Order, kept: Kept, tell: Tell) -> Pictures:
     )
     chosen = datasets.choose(order.data, choice)
     _folder(order.out)
-    hashes = _hashes(chosen.items, order, kept, tell)
-    near = datasets.near_duplicates(chosen.items, hashes)
+    near = datasets.near_duplicates(chosen.items, _hashes(chosen.items, order, kept, tell))
     items = tuple(i for i in chosen.items if i.name not in near)
-    left_out = {**chosen.left_out, **({"near duplicate": len(near)} if near else {})}
-    prepared = _launder(Chosen(items, left_out), order, kept, tell)
-    return Pictures(items, prepared, left_out)
+    return items, {**chosen.left_out, **({"near duplicate": len(near)} if near else {})}
 
 
 def _hashes(items: Sequence[Item], order: Order, kept: Kept, tell: Tell) -> dict[str, int]:
@@ -133,9 +157,9 @@ def _hashes(items: Sequence[Item], order: Order, kept: Kept, tell: Tell) -> dict
 
 
 def _launder(
-    chosen: Chosen, order: Order, kept: Kept, tell: Tell
+    items: Sequence[Item], order: Order, kept: Kept, tell: Tell
 ) -> dict[tuple[int, str], Prepared]:
-    protocol, items = order.protocol, chosen.items
+    protocol = order.protocol
     wanted: dict[int, list[Wanted]] = {n: [] for n in range(len(items))}
     for condition in protocol.conditions:
         sizes = prepare.frames(items, condition, protocol.sizes, protocol.seed)
@@ -221,7 +245,7 @@ def dataset_of(protocol: Protocol, item: Item) -> str:
 Found = dict[tuple[int, str], scoring.Scored]
 
 
-def _score(order: Order, plan: Plan, pictures: Pictures, kept: Kept, tell: Tell) -> Found:
+def examine(order: Order, plan: Plan, pictures: Pictures, kept: Kept, tell: Tell) -> Found:
     names = {
         key: name_of("scored", p["sha256"], plan.digest, str(order.protocol.question))
         for key, p in pictures.prepared.items()

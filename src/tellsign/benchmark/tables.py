@@ -11,7 +11,7 @@ from typing import Any
 from tellsign.benchmark import scores
 from tellsign.benchmark.audit import BASELINES, LEAKS, ZERO_PIXEL
 from tellsign.benchmark.metrics import Interval
-from tellsign.benchmark.run import CONCLUSION, META, SCORES, read_meta
+from tellsign.benchmark.run import ADAPTATION, CONCLUSION, META, SCORES, read_meta
 from tellsign.benchmark.scores import ScoreRow
 from tellsign.benchmark.summary import (
     ALL,
@@ -149,6 +149,15 @@ def page(runs: Sequence[Run]) -> str:
         _cost(asked),
     ]
     return "\n".join(p for p in parts if p)
+
+
+def adaptation_page(folder: Path) -> str:
+    """Markdown of a run of learning curves. Raises InputError."""
+    from tellsign.benchmark import adaptation
+
+    meta = read_meta(folder / f"{ADAPTATION}{META}")
+    rows = [(k, str(meta.get(k))) for k in ("command", "tool", "commit")]
+    return adaptation.page(meta["protocol"], adaptation.read(folder / adaptation.FILE), rows)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

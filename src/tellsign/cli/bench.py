@@ -90,10 +90,12 @@ def run(
     policy: str | None,
 ) -> None:  # fmt: skip
     from tellsign.benchmark.run import run as carry_out
+    from tellsign.benchmark.run import run_adaptation
 
     order = _order(protocol, data, out, runs, workers, per_group, thresholds)
     asked = questions or (str(order.protocol.question),)
-    carry_out(order, build_plan(asked, detectors, without, loaded, policy), _tell)
+    plan = build_plan(asked, detectors, without, loaded, policy)
+    (run_adaptation if order.protocol.kind == "adaptation" else carry_out)(order, plan, _tell)
     _render(out, plots=False)
 
 
@@ -132,7 +134,12 @@ def _cores() -> int:
 
 def _render(folder: Path, plots: bool) -> None:
     from tellsign.benchmark import tables
+    from tellsign.benchmark.run import ADAPTATION, META
 
+    if (folder / f"{ADAPTATION}{META}").is_file():
+        (folder / tables.TABLES).write_text(tables.adaptation_page(folder), "utf-8")
+        click.echo(str(folder / tables.TABLES))
+        return
     runs = tables.load(folder)
     text = tables.page(runs)
     (folder / tables.TABLES).write_text(text, "utf-8")
