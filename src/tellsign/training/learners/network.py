@@ -28,6 +28,7 @@ from tellsign.training.sampling import BalancedSampler
 
 MODEL, MEASURED = "model.onnx", "measured.json"
 PARITY_CROPS = 32
+MOST_MEASURED = 80  # crops of a held-out group under one condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,7 @@ def fit(job: Job) -> None:
     torch.manual_seed(job.seed)
     network = _build(settings.network, job)
     allowed = bank.select(held_out=False)
-    held_out = np.array(
-        [i for i in bank.select(held_out=True) if bank.rows[i].condition in heldout.REPORTED]
-    )
+    held_out = heldout.sample(bank.rows, bank.select(held_out=True), MOST_MEASURED, job.seed)
     sampler = BalancedSampler(bank.rows, allowed, settings.batch, settings.paired)
     augmentation = Augmentation(settings.side, settings.turn, settings.blur, settings.jpeg)
     few = np.random.default_rng(job.seed).permutation(held_out)[: settings.check_crops]
