@@ -41,7 +41,7 @@ def test_every_function_is_annotated(cls: type[Detector]) -> None:
 def test_a_calibration_has_a_card_with_known_failures(cls: type[Detector]) -> None:
     found = Store.default().get(cls.info.name, cls.info.version)
     if cls.info.question in ("processed", "source"):
-        assert found is None
+        assert found is None or not found.holds("calibration.json")
         return
     assert found is not None, "no artifact: run scripts/calibrate"
     assert found.card.detector_version == cls.info.version

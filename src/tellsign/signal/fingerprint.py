@@ -45,29 +45,37 @@ def residual(pixels: Pixels) -> Floats:
     return out.reshape(pixels.shape)
 
 
+def grey_residual(pixels: Pixels) -> Floats:
+    """The same of the luma, (..., h, w) of (..., h, w, 3)."""
+    import cv2
+
+    flat = pixels.reshape(-1, *pixels.shape[-3:])
+    out = np.empty(flat.shape[:-1], np.float32)
+    for picture, left in zip(flat, out, strict=True):
+        grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+        np.clip(np.subtract(grey, cv2.medianBlur(grey, 3), dtype=np.float32), -CLIP, CLIP, out=left)
+    return out.reshape(pixels.shape[:-1])
+
+
 def pixel_features(pixels: Pixels) -> Floats:
     """Residuals as they lie, (n, h * w * 3): for pictures of one size, uncropped."""
     return residual(pixels).reshape(len(pixels), -1)
 
 
 def spectral_features(pixels: Pixels, side: int = SIDE) -> Floats:
-    """Mean log-spectrum of the residual over windows of `side`, (n, side * (side // 2 + 1)).
+    """Mean log-spectrum of the luma's residual over windows, (n, side * (side // 2 + 1)).
 
     Parameters
     ----------
     pixels : (n, h, w, 3) uint8
         Both sides at least `side`; windows do not overlap.
     """
-    grey = luma_of(residual(pixels))
+    grey = grey_residual(pixels)
     n, height, width = grey.shape
     rows, columns = height // side, width // side
     windows = grey[:, : rows * side, : columns * side].reshape(n, rows, side, columns, side)
     spectra = log_fourier(windows.transpose(0, 1, 3, 2, 4), FLOOR)
     return np.asarray(spectra.mean(axis=(1, 2)).reshape(n, -1), np.float32)
-
-
-def luma_of(values: Floats) -> Floats:
-    return np.asarray(values @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -87,10 +87,10 @@ class GeneratorFingerprint(Detector):
 def picture_features(pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     """Mean spectrum of the residual over native crops, (d,), or None for a flat picture."""
     from tellsign.nn.views import crops
-    from tellsign.signal.fingerprint import residual, spectral_features
+    from tellsign.signal.fingerprint import grey_residual, spectral_features
 
     cut, _ = crops(pixels, CROP, CROPS)
-    if float(np.abs(residual(cut)).mean()) < LEAST_RESIDUAL:
+    if float(np.abs(grey_residual(cut)).mean()) < LEAST_RESIDUAL:
         return None
     return np.asarray(spectral_features(cut).mean(axis=0), np.float32)
 

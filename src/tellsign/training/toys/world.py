@@ -58,7 +58,7 @@ def build(
         made = folder / recipe.name
         if not (made / FORM).is_file():
             settings = checked(Settings, {**recipe.settings, **changes}, recipe.name)
-            # Ten times the recipe's minutes: the same seed must give the same toy on a busy machine.
+            # Ten times the recipe's minutes: a busy machine must not end it early.
             make(settings, toys[0], made, recipe.name, 10 * recipe.minutes, seed)
         drawn = sample(made, 2 * n, seed + 1)
         fitting[kind], measuring[kind] = drawn[:n], drawn[n:]
