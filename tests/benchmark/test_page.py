@@ -184,6 +184,9 @@ def test_the_source_accused_most_stands_first_and_is_named_as_the_worst(tmp_path
     assert "cam_c (apart)" in sources
     row = cells(section(text, "norm: targets"), WORST.name, "–")
     assert row[4] == "32 pictures of cam_b"
+    average = cells(section(text, "norm: targets"), ACCUSED.name, "–")
+    assert average[3].startswith("0.031")
+    assert average[4] == "2 sources, 2 of 64 pictures"
     assert row[5] == "**missed by 0.003**, though the interval reaches it"
 
 

@@ -272,7 +272,10 @@ class _View:
                     name = f"{target.name}, silence counted as undecided"
                     lines.append(replace(line, name=name, strict=True))
         interval = self.found(self.run, ACCUSED.metric, condition)
-        lines.append(ACCUSED.line(NONE, condition, interval))
+        line = ACCUSED.line(NONE, condition, interval)
+        if interval:
+            line = replace(line, counted=f"{line.counted}, {self._accused(condition)} pictures")
+        lines.append(line)
         bad = worst(self.run.found, WORST.metric, condition)
         line = WORST.line(NONE, condition, bad.interval if bad else None)
         if bad:
@@ -283,6 +286,17 @@ class _View:
                 interval = self.found(baseline, "auc", condition, ALL, dataset)
                 lines.append(ZERO.line(_style(dataset), condition, interval))
         return lines
+
+    def _accused(self, condition: str) -> str:
+        """Pooled count: a mean of noughts has no interval that tells how few they were."""
+        rows = [
+            r
+            for r in self.run.rows
+            if r.condition == condition and r.label == 0 and r.status != "failed"
+        ]
+        rows = [r for r in rows if r.group not in self.apart]
+        moderate = self.run.meta["moderate"]
+        return f"{sum(r.llr is not None and r.llr >= moderate for r in rows)} of {len(rows)}"
 
     def _targets(self, condition: str) -> str:
         rows = []

@@ -55,7 +55,8 @@ generators with at least {LEAST_GENERATED} pictures on which tellsign spoke.
 
 Conditions, for both classes alike: *norm* crops and saves well (JPEG 80 to 97), *web* shrinks to
 768 pixels at JPEG 60, *hard* to 512 at JPEG 40, *social* does two such hops, *raw* leaves the file
-as it is. In *raw*, formats and sizes may tell the classes apart without looking.
+as it is. In *raw*, formats and sizes may tell the classes apart without looking. Other treatments:
+[forge.md](forge.md).
 
 The pictures of the failures are not ours to publish. Who has the data sees them with
 `scripts/can_and_cannot RUN --failures DIR --data DIR`, which draws them into a page in that folder.
