@@ -73,7 +73,7 @@ def world(folder: Path, each: int = 6) -> World:
     made = World(folder)
     for i, group in enumerate(GENERATORS):
         for n in range(each):
-            data = picture(100 * i + n, 25.0, (80, 80))
+            data = picture(100 * i + n, 60.0, (80, 80))
             made.add(group, f"{n}.png", data, label="synthetic")
     for i, group in enumerate(SOURCES):
         for n in range(each):

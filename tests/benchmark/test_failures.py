@@ -13,7 +13,8 @@ import score_files
 from labelled import World, picture
 from PIL import Image
 
-from tellsign.benchmark import tables
+import tellsign.benchmark.failures as module
+from tellsign.benchmark import protocols, tables
 from tellsign.benchmark.failures import (
     LISTED,
     PER_GROUP,
@@ -22,9 +23,11 @@ from tellsign.benchmark.failures import (
     failures,
     thumbnails,
 )
-from tellsign.benchmark.run import CONCLUSION
+from tellsign.benchmark.kept import Kept
+from tellsign.benchmark.run import CONCLUSION, Order, lay_out
 from tellsign.benchmark.scores import ScoreRow, Status
 from tellsign.benchmark.tables import Run
+from tellsign.types import Source
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts/can_and_cannot"
 
@@ -124,6 +127,28 @@ def test_matched_sizes_are_those_of_the_run(world: World, tmp_path: Path) -> Non
     ((url, note),) = shown.values()
     assert note == "as it was examined"
     assert opened(url).size == (SIDE, 180)  # a 300 x 400 window of the square, shrunk
+
+
+def test_they_are_laundered_as_a_run_launders_them(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = of_world(tmp_path / "run", "norm", sizes="matched")
+    protocol = protocols.from_mapping(run.meta["settings"], "toy")
+    order = Order(protocol, (world.folder,), tmp_path / "out", tmp_path / "runs", 1, "")
+    kept = Kept(order.runs)
+    try:
+        pictures = lay_out(order, kept, lambda _: None)
+    finally:
+        kept.close()
+    examined = {
+        pictures.items[n].key: prepared["sha256"] for (n, _), prepared in pictures.prepared.items()
+    }
+    shown: list[Source] = []
+    monkeypatch.setattr(module, "_thumbnail", lambda s: shown.append(s) or "data:")
+    found = failures(run)
+    wanted = (*found.accused, *found.cleared)
+    thumbnails(run, wanted, [world.folder])
+    assert [s.sha256 for s in shown] == [examined[f.key] for f in wanted]
 
 
 def test_without_all_pictures_of_the_run_files_are_shown_as_they_are(

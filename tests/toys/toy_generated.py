@@ -27,7 +27,7 @@ from tellsign.types import Evidence, Family, Question, View
 class ToyGenerated(Detector):
     def applicable(self, media: Media) -> str | None:
         means = media.pixels.reshape(-1, 3).mean(axis=0)
-        return "blue" if means[2] > means[:2].max() + 40 else None
+        return "blue" if means[2] > means[:2].max() + 100 else None
 
     def examine(self, media: Media) -> Evidence:
         return self.evidence(float(media.pixels[..., 0].mean()))

@@ -101,6 +101,10 @@ def held_out_scores(
         out = folds == fold
         weights = balanced_weights(labels[~out], groups[~out])
         train, test = (_standard(features[~out], f) for f in (features[~out], features[out]))
+        if train.shape[1] > len(train):
+            # The ridge solution lies in the span of the rows: fewer columns, the same answer.
+            basis = np.linalg.qr(train.T)[0]
+            train, test = train @ basis, test @ basis
         w = _logistic(_with_one(train), labels[~out], weights, ridge)
         raw = _with_one(test) @ w
         pristine = balanced_weights(labels[out], groups[out]) * ~labels[out]
