@@ -25,7 +25,7 @@ def photographs(n: int, seed: int, face: float = 0.0) -> np.ndarray:
     white = rng.standard_normal((n, SIDE, SIDE, 3))
     fields = np.fft.ifft2(np.fft.fft2(white, axes=(1, 2)) * fall[..., None], axes=(1, 2)).real
     drawing = np.zeros((SIDE, SIDE, 1))
-    drawing[20:23, 15:50] = drawing[40:42, 10:60] = face
+    drawing[4::6, 5:60] = face
     rough = 128 + 6 * fields + drawing + rng.normal(0, 2, fields.shape)
     return np.clip(np.rint(rough), 0, 255).astype(np.uint8)
 

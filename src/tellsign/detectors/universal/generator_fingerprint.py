@@ -9,11 +9,12 @@ How          The noise residual of every known family, averaged over many of its
              or faces, cameras and JPEG would be taken for the generator. The set is open: a family
              is named only above the level that the artifact states for pristine pictures.
 Score        Normalised correlation with the nearest fingerprint, -1 to 1.
-Blind spots  Families without a fingerprint, which are called unknown or, where their up-sampling is
-             alike, by a relative's name; fine-tuned models; resizing, which moves every frequency;
-             JPEG below quality 80; smooth pictures. A pristine picture sharpened, enlarged or
-             denoised by software can resemble a generator. Made from few sources: part of a
-             fingerprint is how those sources stored their pictures.
+Blind spots  Most pictures of known families come out as unknown once they were cropped and saved as
+             JPEG, and pictures of the same model from another source nearly all: the card has the
+             shares. Families without a fingerprint can be called by a relative's name. Resizing
+             moves every frequency; smooth pictures carry little. A pristine picture sharpened,
+             enlarged or denoised by software can resemble a generator. Part of a fingerprint is how
+             its few sources stored their pictures.
 References   .. [1] Marra et al., IEEE MIPR (2019). :DOI:`10.1109/MIPR.2019.00103`
              .. [2] Yu et al., IEEE ICCV (2019). :DOI:`10.1109/ICCV.2019.00765`
 """
