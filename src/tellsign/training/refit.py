@@ -23,7 +23,7 @@ from tellsign.training.head import Branch, Flags, Floats, Head, Memory, Names, R
 FOLDS = 5
 # Ridge on the branch, in units where a standardised embedding has a length of about one: from
 # "hardly there" to "free" for the hundreds of crops of twenty examples.
-PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 # Log odds taken off the branch: it speaks less often, finds less and disturbs less.
 CAUTIONS = (0.0, 1.0, 2.0, 3.0)
 # Log odds at which a branch starts: below what the base says of most pictures.
@@ -161,7 +161,9 @@ def refit(head: Head, cases: Cases, memory: Memory, penalty: float) -> Head:
     # and for those remembered. Each laundered picture counts the same, however many its crops.
     sources = np.concatenate([cases.units, np.full(old.sum(), -1)])
     weights = _weights(labels, sources, memory.groups[old])
-    x = head.standardised(rows) / np.sqrt(head.width)
+    z = head.standardised(rows)
+    centre, unit = z.mean(axis=0), (z.std(axis=0) + 1e-6) * np.sqrt(head.width)
+    x = (z - centre) / unit
     base, sign = head(rows), np.where(labels, 1.0, -1.0)
 
     def cost(branch: Floats) -> tuple[float, Floats]:
@@ -175,7 +177,8 @@ def refit(head: Head, cases: Cases, memory: Memory, penalty: float) -> Head:
 
     start = np.append(np.zeros(head.width), QUIET)
     found = np.asarray(minimize(cost, start, jac=True, method="L-BFGS-B").x, np.float64)
-    return head.with_branch(Branch(found[:-1] / np.sqrt(head.width), float(found[-1])))
+    weight = found[:-1] / unit
+    return head.with_branch(Branch(weight, float(found[-1] - weight @ centre)))
 
 
 def _weights(labels: Flags, units: NDArray[np.int64], groups: Names) -> Floats:
