@@ -109,11 +109,6 @@ def log10_tail(ratio: float, windows: int) -> float:
     return float(np.log10(max(float(gammaincc(count, count * ratio)), 1e-300)))
 
 
-def log_ratios(ratios: dict[Family, float]) -> Array:
-    """(14,) natural logarithms in the order of `FAMILIES`."""
-    return np.log(np.maximum([ratios[f] for f in FAMILIES], 1e-3)).astype(np.float32)
-
-
 def _whole_plane(power: Array) -> Array:
     """The full (SIDE, SIDE) plane: power of a real signal is point-symmetric."""
     mirrored = np.roll(power[::-1], 1, axis=0)[:, 1:-1][:, ::-1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import cv2
 import numpy as np
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellsign.detectors.base import Abstain
-from tellsign.detectors.feature import periodic_spectrum
-from tellsign.detectors.feature.periodic_spectrum import PeriodicSpectrum, find_peaks
+from tellsign.detectors.feature.periodic_spectrum import PeriodicSpectrum, excess, find_peaks
 from tellsign.media import from_bytes, open_media
 from tellsign.media.media import Media
+from tellsign.signal.periodic_peaks import FAMILIES
 
 Pixels = NDArray[np.uint8]
 
@@ -63,14 +64,33 @@ def test_small_and_flat_pictures_are_not_judged() -> None:
         detector.examine(opened(np.full((300, 300, 3), 80, np.uint8)))
 
 
-def test_without_weights_it_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(periodic_spectrum, "artifact", lambda: None)
-    assert PeriodicSpectrum().applicable(opened(noise(256))) == "no_artifact"
-    assert PeriodicSpectrum().artifact_ref() is None
+def test_strong_compression_is_not_judged() -> None:
+    detector = PeriodicSpectrum()
+    assert detector.applicable(opened(noise(256), format="JPEG", quality=40)) == (
+        "strong_compression"
+    )
+    assert detector.applicable(opened(noise(256), format="JPEG", quality=60)) is None
+
+
+def test_the_grid_is_taken_off_the_score() -> None:
+    plain = PeriodicSpectrum().examine(opened(noise(400))).score
+    compressed = PeriodicSpectrum().examine(opened(noise(400), format="JPEG", quality=60)).score
+    doubled = PeriodicSpectrum().examine(opened(noise(200).repeat(2, 0).repeat(2, 1))).score
+    assert plain < 2
+    assert compressed < doubled / 2
+
+
+def test_excess_counts_lines_above_the_odd_eighths_only() -> None:
+    flat = dict.fromkeys(FAMILIES, 1.0)
+    assert excess(flat) == 0
+    assert excess(flat | {(0, 4): math.e**2}) == pytest.approx(2)
+    assert excess(flat | {(0, 1): math.e**2}) == 0
+    grid = {f: math.e**3 for f in FAMILIES}
+    assert excess(grid) == pytest.approx(0)
+    assert excess(grid | {(2, 2): math.e**4}) == pytest.approx(1)
 
 
 def test_a_large_picture_costs_as_many_windows_as_a_middling_one() -> None:
     peaks = find_peaks(np.tile(noise(256), (6, 6, 1)), 64)
     assert peaks is not None
     assert 40 <= peaks.windows <= 64
-    assert peaks.features.shape == (28,)
