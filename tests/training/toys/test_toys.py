@@ -119,9 +119,10 @@ def test_the_learner_writes_a_generator_with_a_card(tmp_path: Path) -> None:
 
 
 def test_the_bank_gives_photographs_only() -> None:
-    taken = pictures.from_bank(bank(), 10, 32, 0)
+    taken, groups = pictures.from_bank(bank(), 10, 32, 0)
     assert taken.shape == (3, 32, 32, 3)
-    assert len(pictures.from_bank(bank(), 2, 32, 0)) == 2
+    assert groups == ["cam"]
+    assert len(pictures.from_bank(bank(), 2, 32, 0)[0]) == 2
     nothing = Bank(np.zeros((0, SIDE, SIDE, 3), np.uint8), [])
     with pytest.raises(InputError, match="no photographs"):
         pictures.from_bank(nothing, 2, 32, 0)

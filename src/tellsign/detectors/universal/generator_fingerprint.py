@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 NAME, VERSION = "generator_fingerprint", "1"
 CROP = 256  # pixels; as in the bank that the fingerprints were made from
-CROPS = 4  # bounds the time; 30 ms
+CROPS = 4  # bounds the time; all four take some 6 ms
 LEAST_SIDE = 128  # pixels, one window of the spectrum
 LEAST_RESIDUAL = 0.05  # mean absolute level; below, the residual is rounding and holds no trace
 RANKED = 3  # families in the finding

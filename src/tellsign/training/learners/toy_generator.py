@@ -49,9 +49,8 @@ class Settings:
 def fit(job: Job) -> None:
     """Train on the photographs of the bank and write the generator with its card."""
     settings = job.checked(Settings)
-    pictures = from_bank(job.bank, settings.pictures, settings.side, job.seed)
+    pictures, groups = from_bank(job.bank, settings.pictures, settings.side, job.seed)
     worst = make(settings, pictures, job.out, job.recipe.name, job.minutes, job.seed)
-    groups = sorted({r.group for r in job.bank.rows if r.label == 0})
     summary = f"A toy {settings.kind}; torch and ONNX differ by at most {worst:.1g}"
     data = f"{len(pictures)} reduced crops of photographs: {', '.join(groups)}"
     job.finish(summary, data, (FORM, *FILES[settings.kind]))

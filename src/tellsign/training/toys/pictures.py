@@ -68,10 +68,10 @@ def _crop(pixels: Pixels, side: int, rng: np.random.Generator) -> Pixels:
     return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
 
-def from_bank(bank: Bank, most: int, side: int, seed: int) -> Pixels:
-    """Area-reduced photographs of a crop bank, (n, side, side, 3) uint8; never held-out groups.
+def from_bank(bank: Bank, most: int, side: int, seed: int) -> tuple[Pixels, list[str]]:
+    """Area-reduced photographs of a crop bank, (n, side, side, 3) uint8, and their groups.
 
-    Raises InputError when the bank has none.
+    Held-out groups take no part. Raises InputError when the bank has no others.
     """
     rows = bank.rows
     usable = [i for i in bank.select(held_out=False) if _photograph(rows[i])]
@@ -79,7 +79,8 @@ def from_bank(bank: Bank, most: int, side: int, seed: int) -> Pixels:
         raise InputError("the bank holds no photographs to learn from")
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(usable)[:most]
-    return np.stack([_crop(np.asarray(bank.crops[i]), side, rng) for i in chosen])
+    groups = sorted({rows[i].group for i in chosen.tolist()})
+    return np.stack([_crop(np.asarray(bank.crops[i]), side, rng) for i in chosen]), groups
 
 
 def _photograph(row: Row) -> bool:
