@@ -144,7 +144,12 @@ def test_they_are_laundered_as_a_run_launders_them(
         pictures.items[n].key: prepared["sha256"] for (n, _), prepared in pictures.prepared.items()
     }
     shown: list[Source] = []
-    monkeypatch.setattr(module, "_thumbnail", lambda s: shown.append(s) or "data:")
+
+    def note(source: Source) -> str:
+        shown.append(source)
+        return "data:"
+
+    monkeypatch.setattr(module, "_thumbnail", note)
     found = failures(run)
     wanted = (*found.accused, *found.cleared)
     thumbnails(run, wanted, [world.folder])
