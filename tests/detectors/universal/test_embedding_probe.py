@@ -1,0 +1,77 @@
+"""The work-horse: independent crops, a score that is their mean, and abstention before guessing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tellsign.artifacts.store import Store
+from tellsign.detectors.universal import embedding_probe as probe
+from tellsign.forge.codec import encode_png
+from tellsign.media import from_bytes, open_media
+from tellsign.media.media import Media
+from tellsign.types import Box, Evidence
+
+
+def media(pixels: np.ndarray) -> Media:
+    return open_media(from_bytes(encode_png(pixels), "made"))
+
+
+def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 16 + 1, width // 16 + 1, 3), dtype=np.uint8)
+    whole = np.kron(coarse, np.ones((16, 16, 1), np.uint8))[:height, :width]
+    return np.clip(whole + rng.normal(0, 4, whole.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def found() -> Evidence:
+    return probe.EmbeddingProbe().examine(media(textured(300, 460)))
+
+
+def test_the_score_is_the_mean_of_the_crops(found: Evidence) -> None:
+    cut, _ = probe.views.crops(textured(300, 460), probe.SIDE, probe.CROPS)
+    logits = probe.log_odds(probe.embeddings(probe.inputs(cut)), probe._head())
+    assert found.score == pytest.approx(float(logits.mean()), abs=1e-6)
+    assert found.findings[0].values["crops"] == len(cut) > 1
+
+
+def test_a_crop_does_not_depend_on_its_neighbours() -> None:
+    rows = probe.inputs(np.stack([textured(224, 224, s) for s in range(3)]))
+    together, alone = probe.embeddings(rows), probe.embeddings(rows[1:2])
+    np.testing.assert_array_equal(together[1], alone[0])
+
+
+def test_the_map_lies_over_the_picture(found: Evidence) -> None:
+    (own,) = found.maps
+    assert own.values.shape == (10, 15)
+    assert 0.5 < own.valid.mean() <= 1
+    region = found.findings[0].where
+    assert isinstance(region, Box)
+    assert region.x + region.width <= 460
+    assert region.y + region.height <= 300
+
+
+def test_the_region_of_a_small_picture_stays_inside() -> None:
+    region = probe.EmbeddingProbe().examine(media(textured(120, 130))).findings[0].where
+    assert isinstance(region, Box)
+    assert (region.width, region.height) == (130, 120)
+
+
+def test_small_and_flat_pictures_are_left_alone() -> None:
+    detector = probe.EmbeddingProbe()
+    assert detector.applicable(media(textured(95, 400))) == "too_small"
+    with pytest.raises(probe.Abstain, match="flat"):
+        detector.prepare(media(np.full((200, 200, 3), 90, np.uint8)))
+
+
+def test_without_its_artifact_it_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe.Store, "default", classmethod(lambda cls: Store(())))
+    assert probe.EmbeddingProbe().applicable(media(textured(200, 200))) == "no_artifact"
+    assert probe.EmbeddingProbe().artifact_ref() is None
+
+
+def test_the_head_is_one_linear_layer() -> None:
+    head = {"weight": [2.0, -1.0], "bias": 0.5, "mean": [1.0, 0.0], "scale": [2.0, 1.0]}
+    rows = np.array([[3.0, 1.0], [1.0, 0.0]], np.float32)
+    np.testing.assert_allclose(probe.log_odds(rows, head), [1.5, 0.5])
