@@ -74,7 +74,11 @@ class Plan:
             info = self.registry[name].info
             found = store.get(name, info.version)
             artifact = found.sha256 if found else None
-            parts.append([name, info.version, info.code_sha256, info.artifact, artifact])
+            part = [name, info.version, info.code_sha256, info.artifact, artifact]
+            used = self.registry[name]().artifact_ref()
+            # Some use artifacts of other names: autoencoders a user has.
+            others = [used.sha256] if used and used.sha256 != artifact else []
+            parts.append([*part, *others])
         content = {
             "tool": __version__,
             "detectors": parts,

@@ -21,8 +21,8 @@ from tellsign.errors import ArtifactError, UsageError
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION = re.compile(r"[0-9][A-Za-z0-9._+]{0,31}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-# Nothing that runs code when it is loaded.
-SUFFIXES = frozenset({".onnx", ".json", ".toml", ".txt", ".md"})
+# Nothing that runs code when it is loaded; `.bin` holds the numbers of large networks.
+SUFFIXES = frozenset({".onnx", ".bin", ".json", ".toml", ".txt", ".md"})
 
 
 Check = Callable[[cards.ModelCard, Mapping[str, bytes]], None]

@@ -201,7 +201,7 @@ def derived(
 
 def _model(base: Artifact) -> str:
     """What an embedding depends on: the network and the detector's own version."""
-    hashes = [f"{r.name} {r.sha256}" for r in base.card.files if r.name.endswith(".onnx")]
+    hashes = [f"{r.name} {r.sha256}" for r in base.card.files if r.name.endswith((".onnx", ".bin"))]
     return "\n".join([base.card.detector, base.card.detector_version, *sorted(hashes)])
 
 
