@@ -59,8 +59,8 @@ SCALES = (1, 2, 4)  # reductions at which gradients are compared
 FLOOR = 2.0  # grey levels; below, a gradient is the rounding of an 8-bit picture
 QUALITY = 50  # of the JPEG that measures complexity, as in the authors' code
 CAPTION = "How well each place is reproduced by the autoencoder: minus log of its distance."
-# log distance = SLOPE * log(bytes per pixel) + LEVEL: least squares over 50 laundered pictures of 25
-# photographs through one distilled autoencoder. The slope is small because the distance is
+# log distance = SLOPE * log(bytes per pixel) + LEVEL: least squares over 25 photographs in two
+# launderings each, through one distilled autoencoder. The slope is small because the distance is
 # relative to the gradients already.
 SLOPE, LEVEL = 0.076, -0.80
 
