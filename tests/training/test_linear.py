@@ -61,6 +61,15 @@ def test_logistic_scores_are_log_odds() -> None:
     assert probe.bias == pytest.approx(-1.0, abs=0.1)
 
 
+def test_scores_that_point_the_wrong_way_get_no_weight() -> None:
+    features, labels = clouds(400, 3, 5)
+    features[:, 0] = -features[:, 1]
+    features[:, 2] -= labels
+    probe = fit_logistic(features, labels, np.ones(400), 0.01, positive=True)
+    assert probe.weights[1] > 0
+    assert probe.weights[0] == probe.weights[2] == 0
+
+
 def test_a_constant_column_is_harmless() -> None:
     features, labels = clouds(40, 3)
     features[:, 2] = 7.0

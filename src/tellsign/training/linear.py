@@ -83,11 +83,17 @@ def fit_ridge(
 
 
 def fit_logistic(
-    features: Features, labels: NDArray[np.integer], weights: Floats, strength: float
+    features: Features,
+    labels: NDArray[np.integer],
+    weights: Floats,
+    strength: float,
+    *,
+    positive: bool = False,
 ) -> LinearProbe:
     """Weighted logistic regression with an L2 penalty on standardised weights; bias is free.
 
-    `strength` is per case: 1 / (n C) of the usual notation.
+    `strength` is per case: 1 / (n C) of the usual notation. With `positive` no weight falls below
+    0: for features that are scores, whose direction is known.
     """
     from scipy.optimize import minimize
 
@@ -105,7 +111,11 @@ def fit_logistic(
         return value, np.append(x.T @ pull + strength * theta[:-1], pull.sum())
 
     start = np.zeros(x.shape[1] + 1)
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+    bounds = [(0.0 if positive else None, None)] * x.shape[1] + [(None, None)]
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300}
+    )
+    best = found.x
     folded = np.asarray(best[:-1]) / deviation
     return LinearProbe(folded, float(best[-1]) - float(folded @ mean))
 

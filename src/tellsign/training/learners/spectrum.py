@@ -2,7 +2,8 @@
 
 Each crop of the bank is cut into quarters of 128 x 128. Linear probes learn from the mean spectrum
 of the quarters, which is the same to them and steadier; the others learn from the quarters. The
-join is fitted on groups that none of its members has seen; then all members learn from all groups.
+join, of weights of 0 and more, is fitted on groups that none of its members has seen; then all
+members learn from all groups.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ def fit(job: Job) -> None:
     unseen = first.logits(spectra.part(fold), job.bank, numbers[fold])
     rest = spectra.part(fold)
     weights = balanced_weights(rest.groups, rest.labels.tolist())
-    join = fit_logistic(unseen, rest.labels, weights, settings.join)
+    join = fit_logistic(unseen, rest.labels, weights, settings.join, positive=True)
     members = fit_members(job, settings, spectra, numbers, "all")
     example = spectrum.log_dct(_quarters(job.bank.crops[:2]), spectrum.FLOOR)
     parity = to_onnx(members.net, torch.from_numpy(example), job.out / MODEL)
