@@ -23,7 +23,7 @@ class BrightPatches:
     """Stands for the network: brightness as log odds, an embedding near maker_a."""
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        assert batch.shape == (8, 3, 64, 64)
+        assert batch.shape == (1, 3, 64, 64)
         bright = batch.mean(axis=(1, 2, 3)) - 128
         embedding = np.tile(np.float32([0.6, 0.8]), (len(batch), 1))
         return np.column_stack([bright, embedding]).astype(np.float32)

@@ -135,13 +135,6 @@ def test_kept_back_pictures_stay_whole_and_with_their_pairs() -> None:
     assert len(names[1]) > 3
 
 
-def test_few_of_takes_each_picture_once_in_each_condition() -> None:
-    bank = noise_bank(per_cell=5)
-    found = learner.few_of(bank.rows, np.arange(len(bank.rows)), 2)
-    chosen = [(bank.rows[i].picture, bank.rows[i].condition) for i in found]
-    assert len(set(chosen)) == len(chosen) == 6 * 3 * 2
-
-
 def test_group_means_leave_reconstructions_out() -> None:
     rows = [
         Row("a", "maker", 1, "", "norm", "", ""),

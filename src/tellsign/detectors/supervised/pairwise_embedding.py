@@ -59,6 +59,9 @@ PHOTOGRAPHS = "photographs"  # the pristine entry of groups.json
     },
 )
 class PairwiseEmbedding(BatchedDetector):
+    # The last bits of a matrix product depend on a row's place in its batch.
+    MICRO_BATCH = 1
+
     def applicable(self, media: Media) -> str | None:
         if min(media.shape) < SIDE:
             return "too_small"
@@ -76,7 +79,7 @@ class PairwiseEmbedding(BatchedDetector):
         return np.ascontiguousarray(cut.transpose(0, 3, 1, 2), np.float32)
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(8, 3, 64, 64) in 0..255 -> (8, 1 + size): logit, then embedding."""
+        """(1, 3, 64, 64) in 0..255 -> (1, 1 + size): logit, then embedding."""
         from tellsign.nn.runtime import network
 
         return network(_needed().path("model.onnx")).run(batch)

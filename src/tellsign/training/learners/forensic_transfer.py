@@ -32,7 +32,6 @@ from tellsign.training.networks.forensic_transfer import (
 )
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
-from tellsign.training.subset import few_of
 
 MODEL, MEASURED = "model.onnx", "measured.json"
 PARITY_CROPS = 16
@@ -51,7 +50,7 @@ class Settings:
     power: float = 0.5  # of a group's size: between all groups alike (0) and all crops (1)
     decay: float = 1e-4
     bfloat16: bool = True
-    measured_pictures: int = 40  # of each held-out group
+    measured_crops: int = 40  # of each held-out group under each condition
 
 
 def fit(job: Job) -> None:
@@ -79,7 +78,7 @@ def fit(job: Job) -> None:
         seed=job.seed,
     )
     held_out = bank.select(held_out=True)
-    chosen = few_of(bank.rows, held_out, settings.measured_pictures)
+    chosen = heldout.sample(bank.rows, held_out, settings.measured_crops, job.seed)
     found = heldout.measure(
         [bank.rows[i] for i in chosen],
         scores(network, bank, chosen, settings.measured_side, settings.bfloat16),

@@ -9,6 +9,7 @@ embedding of each group trained on) and measured.json.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,7 +30,6 @@ from tellsign.training.export import to_onnx
 from tellsign.training.networks.pairwise_embedding import SIDE, PairwiseEmbedding, patches
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
-from tellsign.training.subset import draw_of, few_of
 
 MODEL, GROUPS, MEASURED = "model.onnx", "groups.json", "measured.json"
 PHOTOGRAPHS = "photographs"  # all pristine groups, as one entry of groups.json
@@ -54,8 +54,8 @@ class Settings:
     bfloat16: bool = True
     kept_back: int = 10  # every n-th picture of the groups trained on is measured instead
     per_side: int = 2  # patches along each side of a crop where scores are measured
-    measured_pictures: int = 40  # of each held-out group
-    described_pictures: int = 15  # of each group trained on, for its mean, and kept back
+    measured_crops: int = 40  # of each held-out group under each condition
+    described_crops: int = 15  # of each group trained on, for its mean, and kept back
 
 
 def fit(job: Job) -> None:
@@ -68,15 +68,17 @@ def fit(job: Job) -> None:
     steps = _train(network, job, settings, trained)
     parity = _export(network, job, bank)
 
-    held_out = few_of(bank.rows, bank.select(held_out=True), settings.measured_pictures)
+    held_out = heldout.sample(
+        bank.rows, bank.select(held_out=True), settings.measured_crops, job.seed
+    )
     scores, _ = described(network, bank, held_out, settings)
     found = heldout.measure([bank.rows[i] for i in held_out], scores)
-    own = few_of(bank.rows, kept, settings.described_pictures)
+    own = heldout.sample(bank.rows, kept, settings.described_crops, job.seed)
     own_scores, own_embeddings = described(network, bank, own, settings)
     own_rows = [bank.rows[i] for i in own]
     within = heldout.means(heldout.measure(own_rows, own_scores))
 
-    shown = few_of(bank.rows, trained, settings.described_pictures)
+    shown = heldout.sample(bank.rows, trained, settings.described_crops, job.seed)
     means = group_means([bank.rows[i] for i in shown], described(network, bank, shown, settings)[1])
     top = nearest_shares(own_rows, own_embeddings, means)
     _write(job, GROUPS, {name: np.round(v, 4).tolist() for name, v in sorted(means.items())})
@@ -197,6 +199,11 @@ def kept_apart(rows: Sequence[Row], numbers: Numbers, every: int) -> tuple[Numbe
     """
     second = np.array([draw_of(min(filter(None, (r.picture, r.pair)))) % every == 0 for r in rows])
     return numbers[~second[numbers]], numbers[second[numbers]]
+
+
+def draw_of(key: str) -> int:
+    """A number that looks random and depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
 
 
 def described(
