@@ -13,8 +13,9 @@ Score        Mean over the crops of the joined logit; positive where spectra are
 Blind spots  The spectrum shows processing at least as much as generation: resizing, sharpening,
              blur, noise and JPEG compression move it, and each is easily applied on purpose. In
              distribution such probes reach nearly 100 %; on generators never seen they are weak
-             and can point the wrong way (see the card for each). Crops below a deviation of one
-             grey level are left out.
+             and can point the wrong way (see the card for each). How far a picture was reduced for
+             the web shows in its spectrum too, and photographs are mostly reduced further. Crops
+             below a deviation of one grey level are left out.
 References   .. [1] J. Frank, T. Eisenhofer, L. Schönherr, A. Fischer, D. Kolossa, T. Holz,
              "Leveraging frequency analysis for deep fake image recognition", ICML 2020.
              :DOI:`10.48550/arXiv.2003.08685`
