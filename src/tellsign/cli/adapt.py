@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,7 @@ def _sources(targets: Sequence[str]) -> list[Source]:
         path = Path(target)
         if not path.exists():
             raise UsageError(f"{target}: no such file or folder")
-        names = sorted(Listing(target)) if path.is_dir() else [target.encode()]
+        names = sorted(Listing(target)) if path.is_dir() else [os.fsencode(target)]
         for name in names:
             source = opened(name, DEFAULT_LIMITS)
             if isinstance(source, Source):
