@@ -70,7 +70,7 @@ class Reference:
     profile: Floats  # (65,)
     roll_off: float
     deviation: float
-    pictures: int
+    crops: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +207,7 @@ def describe(profile: Floats, reference: Reference, stratum: str) -> Finding:
     how = "stronger" if difference > 0 else "weaker"
     text = (
         f"Against the middle ones, high frequencies (0.35 to 0.5 cycles per pixel) are "
-        f"{abs(difference):.1f} dB {how} than in {reference.pictures} photographs compressed alike "
+        f"{abs(difference):.1f} dB {how} than in {reference.crops} crops of photographs compressed alike "
         f"({abs(deviations):.1f} deviations)"
     )
     if deviations > UNUSUAL:
