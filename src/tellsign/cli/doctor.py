@@ -30,6 +30,8 @@ _EXTRAS = {
     "ray": ("ray", "batches on a Ray cluster"),
     "heif": ("pillow_heif", "HEIF pictures"),
     "pdf": ("reportlab", "PDF reports"),
+    "bench": ("matplotlib", "plots of `tellsign bench`"),
+    "train": ("torch", "`tellsign train`"),
 }
 
 
