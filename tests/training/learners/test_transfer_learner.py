@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from small_bank import noise_bank, picture  # noqa: E402
+from noise_bank import noise_bank, picture  # noqa: E402
 
 from tellsign.artifacts.store import open_artifact  # noqa: E402
 from tellsign.errors import ArtifactError, UsageError  # noqa: E402
