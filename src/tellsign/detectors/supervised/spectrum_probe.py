@@ -207,8 +207,8 @@ def describe(profile: Floats, reference: Reference, stratum: str) -> Finding:
     how = "stronger" if difference > 0 else "weaker"
     text = (
         f"Against the middle ones, high frequencies (0.35 to 0.5 cycles per pixel) are "
-        f"{abs(difference):.1f} dB {how} than in {reference.crops} crops of photographs compressed alike "
-        f"({abs(deviations):.1f} deviations)"
+        f"{abs(difference):.1f} dB {how} than in {reference.crops} crops of photographs "
+        f"compressed alike ({abs(deviations):.1f} deviations)"
     )
     if deviations > UNUSUAL:
         why = ": an excess, as some GANs leave, and as sharpening and noise do."
