@@ -23,7 +23,7 @@ from tellsign.training.head import Branch, Flags, Floats, Head, Memory, Names, R
 FOLDS = 5
 # Ridge on the branch, in units where a standardised embedding has a length of about one: from
 # "hardly there" to "free" for the hundreds of crops of twenty examples.
-PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
+PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003)
 # Log odds taken off the branch: it speaks less often, finds less and disturbs less.
 CAUTIONS = (0.0, 1.0, 2.0, 3.0)
 # Log odds at which a branch starts: below what the base says of most pictures.
