@@ -128,7 +128,9 @@ def test_the_backbone_takes_the_published_names(tmp_path: Path) -> None:
     torch.save(weights, tmp_path / "w.pth")
     loaded = residual_network.build(tmp_path / "w.pth")
     assert torch.equal(loaded._conv_stem.weight, network._conv_stem.weight)
-    assert sum(v.numel() for k, v in state.items() if "running" not in k) == 3_371_008 + 49  # one counter for each normalisation
+    assert (
+        sum(v.numel() for k, v in state.items() if "running" not in k) == 3_371_008 + 49
+    )  # one counter for each normalisation
     with torch.inference_mode():
         assert loaded.eval()(torch.zeros(1, 3, 224, 224)).shape == (1, 7, 7)
 

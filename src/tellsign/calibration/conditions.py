@@ -16,7 +16,7 @@ def condition_of(facts: MediaFacts) -> str:
     return stratum(facts.format, facts.jpeg.quality if facts.jpeg else None)
 
 
-def stratum(file_format: str, quality: int | None) -> str:
+def stratum(file_format: str | None, quality: int | None) -> str:
     """Name the stratum of a file format and, for JPEG, its IJG quality.
 
     A JPEG whose tables are near no IJG quality counts as the band its file cannot prove better

@@ -64,8 +64,8 @@ class EmbeddingProbe(nn.Module):
 
     def trained(self) -> list[str]:
         """Freeze what keeps the tower's weights; return the names of the rest."""
-        fixed = ("patch.", "token", "place", "norm.")
-        fixed += tuple(f"blocks.{i}." for i in range(self.frozen))
+        blocks = [f"blocks.{i}." for i in range(self.frozen)]
+        fixed = ("patch.", "token", "place", "norm.", *blocks)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(not name.startswith(fixed))
         return [name for name, p in self.named_parameters() if p.requires_grad]
