@@ -85,7 +85,7 @@ def test_doctor_names_parts_and_hashes() -> None:
     assert shown.exit_code == 0
     assert state["tellsign"] == __version__
     assert all(state["packages"].values())
-    assert set(state["extras"]) == {"batch", "ray", "heif", "pdf"}
+    assert set(state["extras"]) == {"batch", "bench", "ray", "heif", "pdf", "train"}
 
 
 def test_models_verify_notices_a_change(tmp_path: Path) -> None:
