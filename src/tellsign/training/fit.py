@@ -95,7 +95,8 @@ def fit(
         trained; 1 elsewhere.
     """
     network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(_groups(network, schedule.decay, slow or {}), lr=schedule.rate)
+    groups = _groups(network, schedule.decay, slow or {})
+    optimiser = torch.optim.AdamW(groups, lr=schedule.rate, fused=True)
     path = checkpoints / CHECKPOINT
     step, seconds = _resume(path, label, network, optimiser)
     recent: list[float] = []

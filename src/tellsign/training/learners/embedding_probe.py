@@ -49,6 +49,8 @@ class Settings:
     power: float  # of a group's size in sampling
     margin: float  # weight of the loss that ranks a reconstruction above its original
     smoothing: float  # of labels
+    blur: float  # share of crops blurred once more
+    jpeg: float  # share of crops compressed once more
     rate: float
     trunk: float  # factor of the rate in the tower's blocks
     decay: float
@@ -68,7 +70,7 @@ def fit(job: Job) -> None:
     sampler = BalancedSampler(
         job.bank.rows, numbers, settings.crops, settings.paired, settings.power
     )
-    draw = bank_draw(job.bank, sampler, Augmentation(side=SIDE, turn=False))
+    draw = bank_draw(job.bank, sampler, Augmentation(side=SIDE, turn=False, blur=settings.blur, jpeg=settings.jpeg))
     schedule = Schedule(
         steps=settings.steps,
         rate=settings.rate,

