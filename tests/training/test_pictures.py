@@ -66,6 +66,24 @@ def test_a_known_sheet_is_cut_into_cells_inside_it(tmp_path: Path) -> None:
     assert all(b and b[0] + b[2] <= 1024 and b[1] + b[2] <= 768 and b[2] == 256 for b in boxes)
 
 
+def test_black_corners_of_sheets_are_no_cells(tmp_path: Path) -> None:
+    mixing = {"group": "stylegan2_pretrained_zoo", "role": "sheet"}
+    mixing |= {"width": "1280", "height": "1280"}
+    found = pictures.read([manifest(tmp_path, *[mixing] * 30)], 1000, 0)
+    assert len(found) == 30 * pictures.CELLS_PER_SHEET
+    assert all(p.box and p.box[:2] != (0, 0) for p in found)
+
+
+def test_sheets_of_large_pictures_are_taken_whole(tmp_path: Path) -> None:
+    found = pictures.read([manifest(tmp_path, {"group": "flux_assets", "role": "sheet"})], 10, 0)
+    assert [p.box for p in found] == [None]
+
+
+def test_content_that_is_measured_on_is_never_learnt_from(tmp_path: Path) -> None:
+    folder = manifest(tmp_path, {"split": "devtest", "sha256": "x"}, {"sha256": "x"}, {})
+    assert len(pictures.read([folder], 10, 0)) == 1
+
+
 def test_the_same_content_is_read_once(tmp_path: Path) -> None:
     one, two = manifest(tmp_path / "a", {}), manifest(tmp_path / "b", {})
     assert len(pictures.read([one, two], 10, 0)) == 1

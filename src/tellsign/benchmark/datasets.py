@@ -131,12 +131,14 @@ def choose(folders: Iterable[Path], choice: Choice) -> Chosen:
     if choice.question not in POSITIVE:
         raise InputError(f"no labels for the question {choice.question}")
     left_out: dict[str, int] = defaultdict(int)
-    wanted: dict[str, list[Item]] = defaultdict(list)
+    found: dict[str, list[Item]] = defaultdict(list)
     for folder in folders:
-        for item in _items(folder, choice):
-            wanted[item.name].append(item)
+        for row in rows(folder):
+            if wanted(row, choice):
+                for item in pictures(row, folder, choice.question):
+                    found[item.name].append(item)
     kept: dict[tuple[str, str, int], list[Item]] = defaultdict(list)
-    for same in wanted.values():
+    for same in found.values():
         if len({i.label for i in same}) > 1:
             left_out["under both labels"] += len(same)
             continue
@@ -147,18 +149,19 @@ def choose(folders: Iterable[Path], choice: Choice) -> Chosen:
         kept[same[0].group, same[0].style, same[0].label].append(same[0])
     items: list[Item] = []
     for stratum in sorted(kept):
-        found = sorted(kept[stratum], key=lambda i: i.key)
-        if 0 < choice.per_group < len(found):
-            left_out["over the number per group"] += len(found) - choice.per_group
+        drawn = sorted(kept[stratum], key=lambda i: i.key)
+        if 0 < choice.per_group < len(drawn):
+            left_out["over the number per group"] += len(drawn) - choice.per_group
             rng = random.Random(f"{choice.seed} {stratum}")
-            found = sorted(rng.sample(found, choice.per_group), key=lambda i: i.key)
-        items += found
+            drawn = sorted(rng.sample(drawn, choice.per_group), key=lambda i: i.key)
+        items += drawn
     if not items:
         raise InputError(f"no {choice.question} pictures of the split {choice.split!r} in the data")
     return Chosen(tuple(items), {k: v for k, v in left_out.items() if v})
 
 
-def _items(folder: Path, choice: Choice) -> Iterator[Item]:
+def rows(folder: Path) -> Iterator[dict[str, str]]:
+    """Rows of the folder's manifest as they are. Raises InputError when it cannot be used."""
     manifest = folder / MANIFEST
     try:
         with manifest.open(encoding="utf-8", newline="") as stream:
@@ -166,15 +169,17 @@ def _items(folder: Path, choice: Choice) -> Iterator[Item]:
             if missing := COLUMNS - set(reader.fieldnames or ()):
                 raise InputError(f"{manifest}: no column {min(missing)!r}")
             for row in reader:
-                if _wanted(row, choice):
-                    yield from _pictures(row, folder, choice.question)
+                for side in ("width", "height"):
+                    int(row[side] or 0)  # told with the file's name, wherever it is read
+                yield row
     except OSError as error:
         raise InputError(f"{manifest}: {(error.strerror or 'cannot be read').lower()}") from error
     except (UnicodeDecodeError, ValueError, csv.Error) as error:
         raise InputError(f"{manifest}: {error}") from error
 
 
-def _wanted(row: Mapping[str, str], choice: Choice) -> bool:
+def wanted(row: Mapping[str, str], choice: Choice) -> bool:
+    """Whether the row's question, label, split, style and group are those asked for."""
     labels = {POSITIVE[choice.question], *PRISTINE}
     asked = row["question"] == choice.question.name or row["question"] == NEUTRAL
     return (
@@ -187,7 +192,14 @@ def _wanted(row: Mapping[str, str], choice: Choice) -> bool:
     )
 
 
-def _pictures(row: Mapping[str, str], folder: Path, question: Question) -> Iterator[Item]:
+def pictures(
+    row: Mapping[str, str],
+    folder: Path,
+    question: Question,
+    *,
+    grids: Mapping[str, Mapping[tuple[int, int], Grid]] = GRIDS,
+) -> Iterator[Item]:
+    """The row's picture, or the cells of a sheet whose layout is in `grids`."""
     width, height = int(row["width"] or 0), int(row["height"] or 0)
     label = int(row["label"] == POSITIVE[question])
 
@@ -200,7 +212,7 @@ def _pictures(row: Mapping[str, str], folder: Path, question: Question) -> Itera
 
     if row["role"] in ("image", "original"):
         yield item(row["path"], None)
-    elif grid := GRIDS.get(row["group"], {}).get((width, height)):
+    elif grid := grids.get(row["group"], {}).get((width, height)):
         for box in grid.boxes():
             yield item(f"{row['path']}#{box.x},{box.y}", box)
 
