@@ -11,7 +11,6 @@ from tellsign.training.heldout import (
     groups_text,
     means,
     measure,
-    sample,
 )
 
 
@@ -56,17 +55,3 @@ def test_texts_for_the_card_name_every_generator_and_what_fails() -> None:
     assert text == (
         "Generated pictures: a 2, b 1, reconstructions by vae 1. Pristine pictures: p 1, q 1."
     )
-
-
-def test_a_sample_takes_as_much_of_small_groups_as_of_large_ones() -> None:
-    rows = [Row(f"a{i}", "a", 1, "", c, "", "") for i in range(30) for c in ("norm", "mix")]
-    rows += [Row(f"b{i}", "b", 0, "", "web", "", "") for i in range(3)]
-    numbers = np.arange(0, len(rows))
-    drawn = sample(rows, numbers, 5, seed=1)
-    assert sorted({(rows[i].group, rows[i].condition) for i in drawn}) == [
-        ("a", "norm"),
-        ("b", "web"),
-    ]
-    assert [sum(rows[i].group == g for i in drawn) for g in "ab"] == [5, 3]
-    assert (drawn == sample(rows, numbers, 5, seed=1)).all()
-    assert (drawn != sample(rows, numbers, 5, seed=2)).any()

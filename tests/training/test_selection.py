@@ -7,10 +7,11 @@ import pytest
 
 from tellsign.errors import UsageError
 from tellsign.training.bank import Bank, Row
-from tellsign.training.heldout import Measured
+from tellsign.training.heldout import REPORTED, Measured
 from tellsign.training.selection import (
     choose,
     choose_held_out,
+    evenly,
     group_of,
     reversed_for,
     told_groups,
@@ -59,3 +60,17 @@ def test_cards_name_groups_and_reversals() -> None:
     assert told_groups({("b", 0): 3, ("a", 1): 2}) == "a (generated, 2), b (pristine, 3)"
     found = [Measured("x", "web", 0.31, 0.0, 5, 6), Measured("x", "norm", 0.7, 0.2, 5, 6)]
     assert reversed_for(found) == ["Points the wrong way for x under web: AUC 0.31 (n = 5 + 6)."]
+
+
+def test_a_sample_takes_as_much_of_small_groups_as_of_large_ones() -> None:
+    rows = [Row(f"a{i}", "a", 1, "", c, "", "") for i in range(30) for c in ("norm", "mix")]
+    rows += [Row(f"b{i}", "b", 0, "", "web", "", "") for i in range(3)]
+    numbers = np.arange(0, len(rows))
+    drawn = evenly(rows, numbers, 5, 1, REPORTED)
+    assert sorted({(rows[i].group, rows[i].condition) for i in drawn}) == [
+        ("a", "norm"),
+        ("b", "web"),
+    ]
+    assert [sum(rows[i].group == g for i in drawn) for g in "ab"] == [5, 3]
+    assert (drawn == evenly(rows, numbers, 5, 1, REPORTED)).all()
+    assert (drawn != evenly(rows, numbers, 5, 2, REPORTED)).any()

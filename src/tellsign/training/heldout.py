@@ -29,19 +29,6 @@ class Measured:
     n_against: int
 
 
-def sample(
-    rows: Sequence[Row], numbers: NDArray[np.int64], most: int, seed: int
-) -> NDArray[np.int64]:
-    """At most `most` crops of each group under each condition reported, drawn from `numbers`."""
-    taken: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i in np.random.default_rng(seed).permutation(numbers):
-        row = rows[i]
-        members = taken[row.group, row.condition]
-        if row.condition in REPORTED and len(members) < most:
-            members.append(int(i))
-    return np.sort(np.array([i for members in taken.values() for i in members], np.int64))
-
-
 def measure(rows: Sequence[Row], scores: NDArray[np.floating]) -> list[Measured]:
     """AUC and TPR of every group with generated pictures and every condition.
 

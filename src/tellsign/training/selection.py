@@ -1,15 +1,15 @@
-"""Which crops of a bank a classic learner takes, and how its card tells of them."""
+"""Which crops of a bank a learner takes or is measured on, and how its card tells of them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellsign.errors import UsageError
-from tellsign.training.bank import Bank, Row
+from tellsign.training.bank import CONDITIONS, Bank, Row
 from tellsign.training.heldout import REPORTED, Measured
 
 
@@ -26,20 +26,27 @@ def choose(bank: Bank, per_cell: int, seed: int) -> NDArray[np.int64]:
     numbers = bank.select(held_out=False)
     if {bank.rows[i].label for i in numbers} != {0, 1}:
         raise UsageError("the bank lacks a class outside the held-out groups")
-    return _draw(bank, numbers, per_cell, seed)
+    return evenly(bank.rows, numbers, per_cell, seed)
 
 
 def choose_held_out(bank: Bank, per_cell: int, seed: int) -> NDArray[np.int64]:
     """Up to `per_cell` crops of every held-out group under every condition that is reported."""
-    numbers = [i for i in bank.select(held_out=True) if bank.rows[i].condition in REPORTED]
-    return _draw(bank, numbers, per_cell, seed)
+    return evenly(bank.rows, bank.select(held_out=True), per_cell, seed, REPORTED)
 
 
-def _draw(bank: Bank, numbers: Iterable[int], per_cell: int, seed: int) -> NDArray[np.int64]:
+def evenly(
+    rows: Sequence[Row],
+    numbers: Iterable[int],
+    per_cell: int,
+    seed: int,
+    conditions: Container[str] = CONDITIONS,
+) -> NDArray[np.int64]:
+    """Up to `per_cell` of the crops `numbers` of each group and condition, in file order."""
     cells: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for i in numbers:
-        row = bank.rows[i]
-        cells[group_of(row), row.condition, row.label].append(int(i))
+        row = rows[i]
+        if row.condition in conditions:
+            cells[group_of(row), row.condition, row.label].append(int(i))
     rng = np.random.default_rng(seed)
     taken = [
         rng.choice(members, min(per_cell, len(members)), replace=False)

@@ -29,12 +29,14 @@ from tellsign.training.networks.embedding_probe import EmbeddingProbe
 from tellsign.training.quantise import quantise
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
+from tellsign.training.selection import choose_held_out
 
 SIDE = 224
 PARITY_CROPS = 64
 REMEMBERED = 600  # rows of the memory
 PER_GROUP = 30  # of one group at most
-MEASURED_CROPS = 60  # of each held-out group and condition at most
+CHECKED_CROPS = 16  # of each held-out group and condition at most, while training
+MEASURED_CROPS = 60  # the same, of what is written
 MEASURED_FILE = "measured.json"
 
 
@@ -70,7 +72,11 @@ def fit(job: Job) -> None:
     sampler = BalancedSampler(
         job.bank.rows, numbers, settings.crops, settings.paired, settings.power
     )
-    draw = bank_draw(job.bank, sampler, Augmentation(side=SIDE, turn=False, blur=settings.blur, jpeg=settings.jpeg))
+    draw = bank_draw(
+        job.bank,
+        sampler,
+        Augmentation(side=SIDE, turn=False, blur=settings.blur, jpeg=settings.jpeg),
+    )
     schedule = Schedule(
         steps=settings.steps,
         rate=settings.rate,
@@ -81,7 +87,7 @@ def fit(job: Job) -> None:
         report_steps=20,
         check_steps=150,
     )
-    sample = checked_crops(job.bank, seed=job.seed)
+    sample = choose_held_out(job.bank, CHECKED_CROPS, job.seed)
 
     def check(network: nn.Module) -> str:
         scores = predict(network, job.bank.crops, sample, SIDE, score=score, bfloat16=True)
@@ -110,7 +116,7 @@ def fit(job: Job) -> None:
 def write(job: Job, net: EmbeddingProbe, numbers: NDArray[np.int64], effort: str) -> None:
     """Export, quantise, remember some of the training crops, measure, write the card."""
     bank = job.bank
-    held_out = checked_crops(bank, job.seed, MEASURED_CROPS)
+    held_out = choose_held_out(bank, MEASURED_CROPS, job.seed)
     net.eval()
     scores = predict(net, bank.crops, held_out, SIDE, score=score, bfloat16=True)
     found = measure([bank.rows[i] for i in held_out], scores)
@@ -209,15 +215,3 @@ def batch_loss(logits: Tensor, batch: Batch, settings: Settings, pairs: int) -> 
 def score(network: nn.Module, pixels: Tensor) -> Tensor:
     logits: Tensor = network(pixels)[0][:, 0]
     return logits
-
-
-def checked_crops(bank: Bank, seed: int, most: int = 16) -> NDArray[np.int64]:
-    """A few held-out crops of each group and condition, drawn evenly."""
-    rng = np.random.default_rng(seed)
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i in bank.select(held_out=True):
-        row = bank.rows[i]
-        if row.condition in REPORTED:
-            found[row.group, row.condition].append(int(i))
-    chosen = [rng.permutation(members)[:most] for _, members in sorted(found.items())]
-    return np.concatenate(chosen) if chosen else np.empty(0, np.int64)

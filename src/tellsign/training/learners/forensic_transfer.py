@@ -32,6 +32,7 @@ from tellsign.training.networks.forensic_transfer import (
 )
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
+from tellsign.training.selection import choose_held_out
 
 MODEL, MEASURED = "model.onnx", "measured.json"
 PARITY_CROPS = 16
@@ -77,8 +78,7 @@ def fit(job: Job) -> None:
         label=f"{job.recipe.name} {settings} seed {job.seed}",
         seed=job.seed,
     )
-    held_out = bank.select(held_out=True)
-    chosen = heldout.sample(bank.rows, held_out, settings.measured_crops, job.seed)
+    chosen = choose_held_out(bank, settings.measured_crops, job.seed)
     found = heldout.measure(
         [bank.rows[i] for i in chosen],
         scores(network, bank, chosen, settings.measured_side, settings.bfloat16),

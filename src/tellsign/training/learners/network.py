@@ -25,6 +25,7 @@ from tellsign.training.bank import Bank
 from tellsign.training.export import to_onnx
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
+from tellsign.training.selection import choose_held_out
 
 MODEL, MEASURED = "model.onnx", "measured.json"
 PARITY_CROPS = 32
@@ -56,7 +57,7 @@ def fit(job: Job) -> None:
     torch.manual_seed(job.seed)
     network = _build(settings.network, job)
     allowed = bank.select(held_out=False)
-    held_out = heldout.sample(bank.rows, bank.select(held_out=True), MOST_MEASURED, job.seed)
+    held_out = choose_held_out(bank, MOST_MEASURED, job.seed)
     sampler = BalancedSampler(bank.rows, allowed, settings.batch, settings.paired)
     augmentation = Augmentation(settings.side, settings.turn, settings.blur, settings.jpeg)
     few = np.random.default_rng(job.seed).permutation(held_out)[: settings.check_crops]

@@ -30,6 +30,7 @@ from tellsign.training.export import to_onnx
 from tellsign.training.networks.pairwise_embedding import SIDE, PairwiseEmbedding, patches
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
+from tellsign.training.selection import choose_held_out, evenly
 
 MODEL, GROUPS, MEASURED = "model.onnx", "groups.json", "measured.json"
 PHOTOGRAPHS = "photographs"  # all pristine groups, as one entry of groups.json
@@ -68,17 +69,15 @@ def fit(job: Job) -> None:
     steps = _train(network, job, settings, trained)
     parity = _export(network, job, bank)
 
-    held_out = heldout.sample(
-        bank.rows, bank.select(held_out=True), settings.measured_crops, job.seed
-    )
+    held_out = choose_held_out(bank, settings.measured_crops, job.seed)
     scores, _ = described(network, bank, held_out, settings)
     found = heldout.measure([bank.rows[i] for i in held_out], scores)
-    own = heldout.sample(bank.rows, kept, settings.described_crops, job.seed)
+    own = evenly(bank.rows, kept, settings.described_crops, job.seed, heldout.REPORTED)
     own_scores, own_embeddings = described(network, bank, own, settings)
     own_rows = [bank.rows[i] for i in own]
     within = heldout.means(heldout.measure(own_rows, own_scores))
 
-    shown = heldout.sample(bank.rows, trained, settings.described_crops, job.seed)
+    shown = evenly(bank.rows, trained, settings.described_crops, job.seed, heldout.REPORTED)
     means = group_means([bank.rows[i] for i in shown], described(network, bank, shown, settings)[1])
     top = nearest_shares(own_rows, own_embeddings, means)
     _write(job, GROUPS, {name: np.round(v, 4).tolist() for name, v in sorted(means.items())})
