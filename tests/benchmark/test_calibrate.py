@@ -9,6 +9,7 @@ from tellsign import registry
 from tellsign.artifacts.store import Store
 from tellsign.benchmark.calibrate import (
     Scored,
+    choose_partners,
     detector_card,
     fit_detector,
     fit_fusion,
@@ -102,6 +103,39 @@ def test_fusion_gives_noise_a_small_weight() -> None:
     weights = fit_fusion({"good": good, "noise": noise}, labels)
     assert weights["good"] > 0.8
     assert weights["noise"] < 0.3
+
+
+def test_a_detector_that_brings_nothing_gets_no_weight() -> None:
+    rng = np.random.default_rng(0)
+    labels = {str(i): i % 2 for i in range(600)}
+    signs = {k: 1 if y else -1 for k, y in labels.items()}
+    groups = {k: f"{'pg'[y]}{int(k) // 2 % 4}" for k, y in labels.items()}
+    conditions = {k: "norm" if int(k) % 4 < 2 else "web" for k in labels}
+    good = {k: 0.5 * s + rng.normal(0, 0.5) for k, s in signs.items()}
+    other = {k: 0.5 * s + rng.normal(0, 0.5) for k, s in signs.items()}
+    noise = {k: float(rng.normal(0, 1.0)) for k in labels}
+    found = choose_partners(
+        {"good": good, "noise": noise, "other": other}, labels, groups, conditions
+    )
+    assert found.weights["noise"] == 0
+    assert found.weights["good"] > 0.5 < found.weights["other"]
+    assert {name for name, _ in found.costs} == {"good", "other"}
+    assert found.costs[1][1] < found.costs[0][1] < 1
+    assert found.held_out.keys() == labels.keys()
+
+
+def test_fused_ratios_never_saw_their_group() -> None:
+    labels = {str(i): i % 2 for i in range(80)}
+    groups = {k: f"{'pg'[y]}{int(k) // 2 % 4}" for k, y in labels.items()}
+    # Both detectors are right but for group g0: weights fitted with it are lower.
+    wrong = {k: -1.0 if groups[k] == "g0" else 2.0 * y - 1 for k, y in labels.items()}
+    weak = {k: 0.5 * v for k, v in wrong.items()}
+    conditions = dict.fromkeys(labels, "norm")
+    found = choose_partners({"a": wrong, "b": weak}, labels, groups, conditions, -1.0)
+    with_it = fit_fusion({"a": wrong, "b": weak}, labels)
+    whole = with_it["a"] + 0.5 * with_it["b"]
+    left_out = next(found.held_out[k] for k in labels if groups[k] == "g0")
+    assert left_out < -whole
 
 
 def test_what_is_written_is_found_and_verified(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellsign.fusion.fuse import conclude, fuse
+from tellsign.fusion.fuse import NO_WEIGHT, conclude, fuse
 from tellsign.fusion.policy import load
 from tellsign.types import (
     Abstention,
@@ -47,6 +47,21 @@ def test_unknown_company_is_weighed_with_caution() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert fuse({}, {"a": 1.0}) is None
+
+
+def test_no_weight_counts_only_where_no_other_speaks() -> None:
+    weights = {"a": 0.8, "b": 0.9, "mute": 0.0}
+    assert fuse({"a": 1.0, "mute": 5.0}, weights) == 1.0
+    assert fuse({"a": 1.0, "b": 1.0, "mute": 5.0}, weights) == pytest.approx(1.7)
+    assert fuse({"mute": 0.6}, weights) == 0.6
+
+
+def test_a_detector_without_weight_is_named_as_unused() -> None:
+    found = [evidence("a"), evidence("mute")]
+    ratios = {e.origin.detector: calibrated(e, 1.2) for e in found}
+    told = conclude(Question.MANIPULATED, found, ratios, POLICY, {"a": 1.0, "mute": 0.0})
+    assert (told.used, told.unused) == (("a",), (("mute", NO_WEIGHT),))
+    assert told.llr == 1.2
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.floats(-3, 3), min_size=1), st.floats(0.01, 1))

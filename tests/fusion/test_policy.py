@@ -4,10 +4,12 @@ import pickle
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tellsign.errors import PolicyError
 from tellsign.fusion import policy as policies
-from tellsign.types import Support
+from tellsign.types import Question, Support
 
 DEFAULT = policies.load()
 
@@ -31,9 +33,28 @@ def test_the_verbal_scale(llr: float | None, support: Support, direction: str | 
 
 
 def test_conclusions_are_clipped() -> None:
-    assert DEFAULT.clipped(7.0) == 3.0
-    assert DEFAULT.clipped(-7.0) == -3.0
-    assert DEFAULT.clipped(0.2) == 0.2
+    assert DEFAULT.bounded(Question.MANIPULATED, 7.0) == 3.0
+    assert DEFAULT.bounded(Question.MANIPULATED, -7.0) == -3.0
+    assert DEFAULT.bounded(Question.MANIPULATED, 0.2) == 0.2
+
+
+@given(st.floats(-9, 0), st.floats(0.001, 1))
+def test_what_speaks_against_generation_is_weak_support_at_most(llr: float, more: float) -> None:
+    bounded = DEFAULT.bounded(Question.SYNTHETIC, llr)
+    assert llr <= bounded <= 0
+    assert DEFAULT.support(bounded)[0] in (Support.NONE, Support.WEAK)
+    assert DEFAULT.bounded(Question.SYNTHETIC, llr - more) <= bounded
+
+
+def test_what_speaks_for_generation_is_only_clipped() -> None:
+    assert DEFAULT.bounded(Question.SYNTHETIC, 1.7) == 1.7
+    assert DEFAULT.bounded(Question.SYNTHETIC, 9.0) == 3.0
+
+
+@pytest.mark.parametrize("table", ["synthetic = 9.0", "synthetic = 0.0", "source = 1.0"])
+def test_a_bound_that_bounds_nothing_is_refused(tmp_path: Path, table: str) -> None:
+    with pytest.raises(PolicyError, match="against"):
+        policies.load(changed(tmp_path, "synthetic = 0.95", table))
 
 
 def test_a_policy_travels_to_workers() -> None:

@@ -19,6 +19,7 @@ from tellsign.calibration.assess import cllr, cllr_min
 from tellsign.calibration.calibrators import Calibration, Curve, Method, Stratum, fit
 from tellsign.detectors.base import DetectorInfo
 from tellsign.errors import ArtifactError
+from tellsign.fusion.fuse import fuse
 
 Floats = NDArray[np.float64]
 
@@ -162,6 +163,80 @@ def fit_fusion(
         gradient = x.T @ (weight * (p - y)) + ridge * (w - 1)
         w = np.clip(w - 0.2 * gradient, 0.0, 1.0)
     return {d: round(float(v), 4) for d, v in zip(detectors, w, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """Which detectors a question's conclusion is made of, and what each brought."""
+
+    weights: Mapping[str, float]  # of all detectors; 0 for those left out
+    held_out: Mapping[str, float]  # case -> fused ratio by weights that never saw its group
+    costs: tuple[tuple[str, float], ...]  # detector, mean Cllr once it was added
+
+
+def choose_partners(
+    ratios: Mapping[str, Mapping[str, float]],
+    labels: Mapping[str, int],
+    groups: Mapping[str, str],
+    conditions: Mapping[str, str],
+    least_gain: float = 0.005,
+) -> Partners:
+    """Add the detector that lowers the cost on groups left out most, as long as one does.
+
+    A weak detector that is correlated with a strong one harms the conclusion: regression over few
+    groups gives it a weight all the same.
+
+    Parameters
+    ----------
+    ratios, labels
+        As for `fit_fusion`.
+    groups, conditions
+        Of each case; a group is left out whole, each condition counts once.
+    least_gain
+        In bits of mean Cllr.
+    """
+    chosen: dict[str, Mapping[str, float]] = {}
+    best, costs = Fused({}, 1.0), []
+    while len(chosen) < len(ratios):
+        found = {
+            name: _left_out({**chosen, name: ratios[name]}, labels, groups, conditions)
+            for name in sorted(ratios)
+            if name not in chosen
+        }
+        name = min(found, key=lambda n: found[n].cost)
+        if found[name].cost > best.cost - least_gain:
+            break
+        chosen[name], best = ratios[name], found[name]
+        costs.append((name, round(best.cost, 4)))
+    weights = dict.fromkeys(sorted(ratios), 0.0) | (fit_fusion(chosen, labels) if chosen else {})
+    return Partners(weights, best.ratios, tuple(costs))
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    ratios: Mapping[str, float]  # by weights that never saw the case's group
+    cost: float  # mean over conditions of Cllr; silence counts as ratio 0
+
+
+def _left_out(
+    ratios: Mapping[str, Mapping[str, float]],
+    labels: Mapping[str, int],
+    groups: Mapping[str, str],
+    conditions: Mapping[str, str],
+) -> Fused:
+    fused: dict[str, float] = {}
+    for group in sorted(set(groups.values())):
+        weights = fit_fusion(ratios, {k: y for k, y in labels.items() if groups[k] != group})
+        for key in (k for k in labels if groups[k] == group):
+            value = fuse({d: r[key] for d, r in ratios.items() if key in r}, weights)
+            if value is not None:
+                fused[key] = value
+    found = []
+    for condition in sorted(set(conditions.values())):
+        keys = [k for k in labels if conditions[k] == condition]
+        known = np.array([labels[k] == 1 for k in keys], np.bool_)
+        found.append(cllr(np.array([fused.get(k, 0.0) for k in keys]), known))
+    return Fused(fused, float(np.mean(found)))
 
 
 def write_artifact(root: Path, card: ModelCard, content: Mapping[str, Any], file: str) -> Path:

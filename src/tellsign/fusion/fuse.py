@@ -1,7 +1,8 @@
 """Likelihood ratios -> one conclusion per question.
 
 A single detector enters as it is. Several are correlated, since they look at the same picture:
-their ratios are summed with weights fitted by logistic regression over held-out groups. Without
+their ratios are summed with weights fitted by logistic regression over held-out groups. A weight of
+zero says that a detector adds nothing to the others: beside any of them it is left out. Without
 fitted weights for all of them the sum is divided by the square root of their number, which keeps
 one strong trace strong and does not let many weak ones add up to certainty.
 """
@@ -26,6 +27,8 @@ from tellsign.types import (
 
 FUSION = ("fusion", "1")  # name and version of the artifact that holds the weights
 FILE = "fusion.json"
+
+NO_WEIGHT = "adds nothing to the others"
 
 PROPOSITIONS: Mapping[Question, tuple[str, str]] = {
     Question.SYNTHETIC: (
@@ -52,6 +55,7 @@ def stored_weights(store: Store) -> Mapping[str, Mapping[str, float]]:
 
 def fuse(ratios: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
     """Combine log10 likelihood ratios by detector; None when there are none."""
+    ratios = heard(ratios, weights)
     if not ratios:
         return None
     if len(ratios) == 1:
@@ -59,6 +63,11 @@ def fuse(ratios: Mapping[str, float], weights: Mapping[str, float]) -> float | N
     if all(name in weights for name in ratios):
         return sum(weights[name] * llr for name, llr in sorted(ratios.items()))
     return sum(llr for _, llr in sorted(ratios.items())) / math.sqrt(len(ratios))
+
+
+def heard(ratios: Mapping[str, float], weights: Mapping[str, float]) -> Mapping[str, float]:
+    """The ratios that count: those without weight only where no other speaks."""
+    return {name: llr for name, llr in ratios.items() if weights.get(name, 1.0) > 0} or ratios
 
 
 def conclude(
@@ -75,9 +84,14 @@ def conclude(
         for o in asked
         if o.origin.detector in calibrated
     }
-    unused = tuple((o.origin.detector, reason(o)) for o in asked if o.origin.detector not in used)
+    used = {**heard(used, weights)}
+    unused = tuple(
+        (name, NO_WEIGHT if name in calibrated else reason(o))
+        for o in asked
+        if (name := o.origin.detector) not in used
+    )
     fused = fuse(used, weights)
-    llr = None if fused is None else policy.clipped(fused)
+    llr = None if fused is None else policy.bounded(question, fused)
     support, direction = policy.support(llr)
     text = silence(asked) if llr is None else sentence(question, llr, support, direction)
     return Conclusion(question, llr, support, direction, text, tuple(used), unused)

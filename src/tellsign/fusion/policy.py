@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from typing import Any
 
 from tellsign.errors import PolicyError
 from tellsign.media.limits import Limits
-from tellsign.types import CONCLUDED, Direction, Support, frozen_mapping
+from tellsign.types import CONCLUDED, Direction, Question, Support, frozen_mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Policy:
     moderate: float
     strong: float
     clip: float
+    against: Mapping[str, float]  # question -> bound of evidence against its proposition
     priors: Mapping[str, float]
     limits: Limits
     max_child_pixels: int
@@ -32,6 +34,9 @@ class Policy:
     def __post_init__(self) -> None:
         if not 0 < self.weak < self.moderate < self.strong <= self.clip:
             raise PolicyError("policy: scale must rise: 0 < weak < moderate < strong <= clip")
+        for name, bound in self.against.items():
+            if name not in CONCLUDED or not 0 < bound <= self.clip:
+                raise PolicyError(f"policy: against {name} = {bound} is no bound of a question")
         for name, prior in self.priors.items():
             if name not in CONCLUDED or not 0 < prior < 1:
                 raise PolicyError(
@@ -40,11 +45,18 @@ class Policy:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only mapping does not pickle, and a plan travels to workers.
-        values = [getattr(self, f.name) for f in fields(self)]
-        values[4] = dict(self.priors)
-        return (_rebuild, tuple(values))
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        given |= {name: dict(given[name]) for name in _MAPPINGS}
+        return (_rebuild, tuple(given.values()))
 
-    def clipped(self, llr: float) -> float:
+    def bounded(self, question: Question, llr: float) -> float:
+        """Clip a log10 ratio, and let what speaks against the proposition saturate.
+
+        The order of ratios is kept below the clip.
+        """
+        most = self.against.get(question.value)
+        if llr < 0 and most is not None:
+            llr = -most * math.tanh(-llr / most)
         return max(-self.clip, min(self.clip, llr))
 
     def support(self, llr: float | None) -> tuple[Support, Direction | None]:
@@ -58,10 +70,13 @@ class Policy:
         return (Support.MODERATE if size < self.strong else Support.STRONG), direction
 
 
+_MAPPINGS = ("against", "priors")
+
+
 def _rebuild(*values: Any) -> Policy:
     names = [f.name for f in fields(Policy)]
     given = dict(zip(names, values, strict=True))
-    return Policy(**{**given, "priors": frozen_mapping(given["priors"])})
+    return Policy(**given | {name: frozen_mapping(given[name]) for name in _MAPPINGS})
 
 
 def load(file: str | Path | None = None) -> Policy:
@@ -76,7 +91,7 @@ def load(file: str | Path | None = None) -> Policy:
 
 
 def _build(raw: dict[str, Any], digest: str) -> Policy:
-    known = {"scale", "priors", "limits", "engine"}
+    known = {"scale", "against", "priors", "limits", "engine"}
     if set(raw) != known:
         raise PolicyError(f"policy: needs exactly the tables {sorted(known)}, has {sorted(raw)}")
     limits = dict(raw["limits"])
@@ -95,6 +110,7 @@ def _build(raw: dict[str, Any], digest: str) -> Policy:
             moderate=scale["moderate"],
             strong=scale["strong"],
             clip=scale["clip"],
+            against=frozen_mapping({k: float(v) for k, v in raw["against"].items()}),
             priors=frozen_mapping({k: float(v) for k, v in raw["priors"].items()}),
             limits=Limits(**limits),
             max_child_pixels=child,

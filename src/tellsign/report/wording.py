@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tellsign import __version__
+from tellsign.fusion.fuse import PROPOSITIONS
 from tellsign.fusion.policy import Policy
 from tellsign.report.headline import (
     generator_name,
@@ -209,9 +210,14 @@ def scale_rows(policy: Policy) -> tuple[tuple[str, str, str], ...]:
 
 
 def clip_text(policy: Policy) -> str:
+    saturating = "".join(
+        f" Evidence against {PROPOSITIONS[Question(name)][0]} stays above {-bound:g}: traces that "
+        "are missing certify nothing."
+        for name, bound in sorted(policy.against.items())
+    )
     return (
         f"Conclusions are limited to log10 LR = {policy.clip:g} either way "
-        f"({_times(policy.clip)} times): the calibration data support no more."
+        f"({_times(policy.clip)} times): the calibration data support no more.{saturating}"
     )
 
 
