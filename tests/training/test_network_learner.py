@@ -66,9 +66,11 @@ def test_from_recipe_and_bank_to_an_artifact(bank: Path, tmp_path: Path) -> None
     table = artifact.json("measured.json")
     assert table["parity"] < 1e-3
     assert {m["group"] for m in table["measured"]} == {"stylegan2_vishruit"}
-    assert all(m["auc"] == 1.0 for m in table["measured"])  # cells of 2 x 2 are plain to see
+    assert all(
+        m["auc"] == m["auc_low"] == 1.0 for m in table["measured"]
+    )  # cells of 2 x 2 are plain to see
     card = artifact.card
-    assert "norm 1.000 / 1.000" in card.summary
+    assert "norm 1.000 [1.000, 1.000] / 1.000 [1.000, 1.000]" in card.summary
     assert "stylegan2_vishruit" not in card.training_data
     assert "reconstructions by vae 2" in card.training_data
     assert str(tmp_path) not in (artifact.folder / "card.toml").read_text("utf-8")

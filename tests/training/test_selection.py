@@ -58,7 +58,11 @@ def test_reconstructions_are_grouped_by_their_maker() -> None:
 
 def test_cards_name_groups_and_reversals() -> None:
     assert told_groups({("b", 0): 3, ("a", 1): 2}) == "a (generated, 2), b (pristine, 3)"
-    found = [Measured("x", "web", 0.31, 0.0, 5, 6), Measured("x", "norm", 0.7, 0.2, 5, 6)]
+    rounds = np.zeros((2, 3))
+    found = [
+        Measured("x", "web", 0.31, 0.0, 5, 6, rounds),
+        Measured("x", "norm", 0.7, 0.2, 5, 6, rounds),
+    ]
     assert reversed_for(found) == ["Points the wrong way for x under web: AUC 0.31 (n = 5 + 6)."]
 
 

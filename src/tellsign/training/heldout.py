@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.benchmark.metrics import auc, tpr_at_fpr
+from tellsign.benchmark.metrics import Interval, Ranking, auc, tpr_at_fpr
 from tellsign.training.bank import Row
+
+Floats = NDArray[np.float64]
 
 REPORTED = ("norm", "web", "hard")
 NEAR_CHANCE = 0.6  # AUC; what is below is told among the known failures
+ROUNDS = 200  # resamples of pictures behind an interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """One generator under one condition, against all pristine pictures under that condition."""
+    """One generator under one condition, against all pristine pictures under that condition.
+
+    `rounds` (2, R) holds AUC and TPR over resampled pictures of both classes; generators under one
+    condition share the draws of the pristine pictures, so that their means can be resampled too.
+    """
 
     group: str
     condition: str
@@ -27,6 +34,16 @@ class Measured:
     tpr: float  # at 5 % of false alarms
     n_for: int
     n_against: int
+    rounds: Floats
+
+    @property
+    def auc_interval(self) -> Interval:
+        """95 %, over pictures."""
+        return _interval(self.auc, self.rounds[0], self.n_for + self.n_against)
+
+    @property
+    def tpr_interval(self) -> Interval:
+        return _interval(self.tpr, self.rounds[1], self.n_for + self.n_against)
 
 
 def measure(rows: Sequence[Row], scores: NDArray[np.floating]) -> list[Measured]:
@@ -46,35 +63,63 @@ def measure(rows: Sequence[Row], scores: NDArray[np.floating]) -> list[Measured]
     for key, values in pictures.items():
         row = about[key]
         sets[row.group if row.label else "", row.condition].append(float(np.mean(values)))
-    found = []
-    for (group, condition), positives in sorted(sets.items()):
-        negatives = sets.get(("", condition), [])
-        if not group or not negatives:
-            continue
-        both = np.array(positives + negatives)
-        labels = np.arange(len(both)) < len(positives)
-        found.append(
-            Measured(
-                group,
-                condition,
-                round(auc(both, labels), 4),
-                round(tpr_at_fpr(both, labels, 0.05), 4),
-                len(positives),
-                len(negatives),
-            )
-        )
-    return found
+    rng = np.random.default_rng(0)
+    drawn = {c: _drawn(len(v), rng) for (g, c), v in sorted(sets.items()) if not g}
+    return [
+        _measured(group, condition, positives, sets["", condition], drawn[condition], rng)
+        for (group, condition), positives in sorted(sets.items())
+        if group and condition in drawn
+    ]
 
 
-def means(found: Sequence[Measured]) -> dict[str, tuple[float, float]]:
-    """Condition -> mean AUC and mean TPR over groups, each group counted once."""
-    out = {}
+def _measured(
+    group: str,
+    condition: str,
+    positives: Sequence[float],
+    negatives: Sequence[float],
+    against: Floats,
+    rng: np.random.Generator,
+) -> Measured:
+    both = np.array([*positives, *negatives])
+    labels = np.arange(len(both)) < len(positives)
+    weights = np.concatenate([_drawn(len(positives), rng), against], axis=1)
+    curves = Ranking.of(both, labels).roc(weights)
+    return Measured(
+        group,
+        condition,
+        round(auc(both, labels), 4),
+        round(tpr_at_fpr(both, labels, 0.05), 4),
+        len(positives),
+        len(negatives),
+        np.stack([curves.auc(), curves.tpr_at(0.05)]),
+    )
+
+
+def _drawn(n: int, rng: np.random.Generator) -> Floats:
+    """(ROUNDS, n): how often each of n pictures is drawn."""
+    return rng.multinomial(n, np.full(n, 1 / n), ROUNDS).astype(np.float64)
+
+
+def _interval(value: float, rounds: Floats, n: int) -> Interval:
+    low, high = np.percentile(rounds, [2.5, 97.5])
+    return Interval(value, round(float(low), 4), round(float(high), 4), n)
+
+
+def means(found: Sequence[Measured]) -> dict[str, tuple[Interval, Interval]]:
+    """Condition -> mean AUC and mean TPR over groups, each group counted once.
+
+    Their intervals are over pictures, with these groups: other generators differ by more. `n` is
+    the number of groups.
+    """
+    out: dict[str, tuple[Interval, Interval]] = {}
     for condition in sorted({m.condition for m in found}):
         part = [m for m in found if m.condition == condition]
-        out[condition] = (
-            float(np.mean([m.auc for m in part])),
-            float(np.mean([m.tpr for m in part])),
+        rounds = np.mean([m.rounds for m in part], axis=0)
+        values = np.mean([(m.auc, m.tpr) for m in part], axis=0)
+        area, rate = (
+            _interval(float(v), r, len(part)) for v, r in zip(values, rounds, strict=True)
         )
+        out[condition] = (area, rate)
     return out
 
 
@@ -84,20 +129,43 @@ def as_text(found: Sequence[Measured]) -> str:
         return "no held-out generator in the bank"
     average = means(found)
     told = [c for c in REPORTED if c in average]
-    head = ", ".join(f"{c} {average[c][0]:.3f} / {average[c][1]:.3f}" for c in told)
+    head = ", ".join(f"{c} {_told(average[c][0], 3)} / {_told(average[c][1], 3)}" for c in told)
     cells = {(m.group, m.condition): m for m in found}
     groups = "; ".join(
-        f"{group} " + " / ".join(f"{m.auc:.2f}" for c in told if (m := cells.get((group, c))))
+        f"{group} "
+        + " / ".join(_told(m.auc_interval, 2) for c in told if (m := cells.get((group, c))))
         for group in sorted({m.group for m in found})
     )
     return (
-        f"Held-out generators against held-out pristine pictures, mean AUC / TPR at 5 % FPR: "
-        f"{head}. AUC of each ({' / '.join(told)}): {groups}"
+        f"Held-out generators against held-out pristine pictures, mean AUC / TPR at 5 % FPR "
+        f"[95 % over pictures]: {head}. AUC of each ({' / '.join(told)}): {groups}"
     )
 
 
+def _told(interval: Interval, digits: int) -> str:
+    value, low, high = (f"{v:.{digits}f}" for v in (interval.value, interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
+
+
 def as_rows(found: Sequence[Measured]) -> list[dict[str, Any]]:
-    return [asdict(m) for m in found]
+    """For a table beside the card: values, numbers of pictures and 95 % intervals."""
+    return [_row(m) for m in found]
+
+
+def _row(m: Measured) -> dict[str, Any]:
+    area, rate = m.auc_interval, m.tpr_interval
+    return {
+        "group": m.group,
+        "condition": m.condition,
+        "auc": m.auc,
+        "auc_low": area.low,
+        "auc_high": area.high,
+        "tpr": m.tpr,
+        "tpr_low": rate.low,
+        "tpr_high": rate.high,
+        "n_for": m.n_for,
+        "n_against": m.n_against,
+    }
 
 
 def failures(found: Sequence[Measured]) -> list[str]:

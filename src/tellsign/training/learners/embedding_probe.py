@@ -92,7 +92,8 @@ def fit(job: Job) -> None:
     def check(network: nn.Module) -> str:
         scores = predict(network, job.bank.crops, sample, SIDE, score=score, bfloat16=True)
         found = measure([job.bank.rows[i] for i in sample], scores)
-        return ", ".join(f"{c} AUC {a:.3f} TPR {t:.2f}" for c, (a, t) in means(found).items())
+        told = means(found).items()
+        return ", ".join(f"{c} AUC {a.value:.3f} TPR {t.value:.2f}" for c, (a, t) in told)
 
     pairs = round(settings.crops // 2 * settings.paired) if sampler.pairs else 0
 

@@ -121,7 +121,7 @@ def measured(
 
 def _in_short(found: list[heldout.Measured]) -> str:
     means = heldout.means(found).items()
-    return "held-out AUC " + ", ".join(f"{condition} {v[0]:.3f}" for condition, v in means)
+    return "held-out AUC " + ", ".join(f"{condition} {v[0].value:.3f}" for condition, v in means)
 
 
 def _build(name: str, job: Job) -> Any:

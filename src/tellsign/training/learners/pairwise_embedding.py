@@ -83,13 +83,13 @@ def fit(job: Job) -> None:
     _write(job, GROUPS, {name: np.round(v, 4).tolist() for name, v in sorted(means.items())})
     table = {
         "measured": heldout.as_rows(found),
-        "known_generators": {c: round(v[0], 4) for c, v in within.items()},
+        "known_generators": {c: round(v[0].value, 4) for c, v in within.items()},
         "nearest_group_is_own": {"first": top[0], "among_three": top[1], "n": top[2]},
         "parity": parity,
         "steps": steps,
     }
     _write(job, MEASURED, table)
-    inside = ", ".join(f"{c} {within[c][0]:.3f}" for c in heldout.REPORTED if c in within)
+    inside = ", ".join(f"{c} {within[c][0].value:.3f}" for c in heldout.REPORTED if c in within)
     job.finish(
         f"{job.recipe.description} {heldout.as_text(found)}. Mean AUC on other pictures of the "
         f"generators trained on: {inside}. Their own group is the nearest for {top[0]:.0%} and "
