@@ -96,7 +96,10 @@ def shared_code_sha256() -> str:
     """Hash of the engine's shared code, in a fixed order of paths."""
     root = files("tellsign")
     digest = hashlib.sha256()
-    for name in ("examiner.py", "detection.py", *_SHARED_CODE):
+    # What stands directly in `detectors` is shared; a detector's own file is hashed with it.
+    beside = (f.name for f in root.joinpath("detectors").iterdir() if f.name.endswith(".py"))
+    common = sorted(f"detectors/{name}" for name in beside)
+    for name in ("examiner.py", "detection.py", *common, *_SHARED_CODE):
         for path, item in sorted(_python_files(root.joinpath(name), name)):
             digest.update(path.encode() + b"\0" + item.read_bytes())
     return digest.hexdigest()

@@ -48,7 +48,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         json=lambda name: GROUPS,
     )
     fake_hashable = type("Fake", (SimpleNamespace,), {"__hash__": object.__hash__})
-    monkeypatch.setattr(pe, "_artifact", lambda: fake_hashable(**vars(fake)))
+    monkeypatch.setattr(pe.PairwiseEmbedding, "artifact", fake_hashable(**vars(fake)))
     monkeypatch.setattr(runtime, "network", lambda path: BrightPatches())
 
 
@@ -102,16 +102,6 @@ def test_it_abstains(name: str, code: str) -> None:
     found = run(pe.PairwiseEmbedding(), open_media(from_bytes(odd_pictures()[name], name)))
     assert isinstance(found, Abstention)
     assert found.code == code
-
-
-def test_without_its_artifact_it_abstains(
-    monkeypatch: pytest.MonkeyPatch, photo: NDArray[np.uint8]
-) -> None:
-    monkeypatch.setattr(pe, "_artifact", lambda: None)
-    found = run(pe.PairwiseEmbedding(), a_media(photo))
-    assert isinstance(found, Abstention)
-    assert found.code == "no_artifact"
-    assert found.origin.artifact is None
 
 
 def test_the_shipped_network_fits_its_groups(photo: NDArray[np.uint8]) -> None:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellsign.detectors.base import Abstain
-from tellsign.detectors.supervised import pixel_statistics
 from tellsign.detectors.supervised.pixel_statistics import (
     COUNT,
     PixelStatistics,
@@ -47,9 +46,7 @@ def test_the_score_is_the_weighted_vote_shown_in_the_map() -> None:
 
 
 def test_a_patch_scores_the_same_in_any_company() -> None:
-    found = pixel_statistics.artifact()
-    assert found is not None
-    net = network(found.path("model.onnx"))
+    net = network(PixelStatistics().needed.path("model.onnx"))
     patches = np.stack([noise(100, seed) for seed in range(COUNT)])
     together = judge(patches, net)
     assert together.shape == (COUNT,)
@@ -82,9 +79,3 @@ def test_small_and_flat_pictures_are_not_judged() -> None:
     assert detector.applicable(opened(noise(100))) is None
     with pytest.raises(Abstain, match="flat"):
         detector.examine(opened(np.full((300, 300, 3), 80, np.uint8)))
-
-
-def test_without_artifact_it_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixel_statistics, "artifact", lambda: None)
-    assert PixelStatistics().applicable(opened(noise(256))) == "no_artifact"
-    assert PixelStatistics().artifact_ref() is None

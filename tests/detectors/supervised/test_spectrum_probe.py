@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellsign.detectors.base import Abstain
-from tellsign.detectors.supervised import spectrum_probe
 from tellsign.detectors.supervised.spectrum_probe import (
     COUNT,
     Reference,
@@ -55,8 +54,7 @@ def test_a_picture_gets_a_score_a_map_and_one_finding() -> None:
 
 
 def test_a_crop_scores_the_same_in_any_company() -> None:
-    found = spectrum_probe.artifact()
-    assert found is not None
+    found = SpectrumProbe().needed
     head, net = read_head(found.path("head.json")), network(found.path("model.onnx"))
     cut = np.stack([noise(128, seed) for seed in range(COUNT)])
     together = members(cut, head, net)
@@ -67,8 +65,7 @@ def test_a_crop_scores_the_same_in_any_company() -> None:
 
 
 def test_the_shipped_references_roll_off_and_fall_with_compression() -> None:
-    found = spectrum_probe.artifact()
-    assert found is not None
+    found = SpectrumProbe().needed
     head = read_head(found.path("head.json"))
     assert set(head.references) == {"norm", "web", "hard"}
     assert all(r.deviation > 0 and r.roll_off < 0 for r in head.references.values())
@@ -108,9 +105,3 @@ def test_small_and_flat_pictures_are_not_judged() -> None:
     assert detector.applicable(opened(noise(128))) is None
     with pytest.raises(Abstain, match="flat"):
         detector.examine(opened(np.full((300, 300, 3), 80, np.uint8)))
-
-
-def test_without_artifact_it_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectrum_probe, "artifact", lambda: None)
-    assert SpectrumProbe().applicable(opened(noise(256))) == "no_artifact"
-    assert SpectrumProbe().artifact_ref() is None

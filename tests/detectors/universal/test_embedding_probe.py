@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tellsign.artifacts.store import Store
 from tellsign.detectors.universal import embedding_probe as probe
 from tellsign.forge.codec import encode_png
 from tellsign.media import from_bytes, open_media
 from tellsign.media.media import Media
+from tellsign.nn.cells import network_input
 from tellsign.types import Box, Evidence
 
 
@@ -31,14 +31,17 @@ def found() -> Evidence:
 
 def test_the_score_is_the_mean_of_the_crops(found: Evidence) -> None:
     cut, _ = probe.views.crops(textured(300, 460), probe.SIDE, probe.CROPS)
-    logits = probe.log_odds(probe.embeddings(probe.inputs(cut)), probe._head())
+    detector = probe.EmbeddingProbe()
+    rows = detector.infer_rows(network_input(cut))
+    logits = probe.log_odds(rows, probe._head(detector.needed))
     assert found.score == pytest.approx(float(logits.mean()), abs=1e-6)
     assert found.findings[0].values["crops"] == len(cut) > 1
 
 
 def test_a_crop_does_not_depend_on_its_neighbours() -> None:
-    rows = probe.inputs(np.stack([textured(224, 224, s) for s in range(3)]))
-    together, alone = probe.embeddings(rows), probe.embeddings(rows[1:2])
+    rows = network_input(np.stack([textured(224, 224, s) for s in range(3)]))
+    detector = probe.EmbeddingProbe()
+    together, alone = detector.infer_rows(rows), detector.infer_rows(rows[1:2])
     np.testing.assert_array_equal(together[1], alone[0])
 
 
@@ -63,12 +66,6 @@ def test_small_and_flat_pictures_are_left_alone() -> None:
     assert detector.applicable(media(textured(95, 400))) == "too_small"
     with pytest.raises(probe.Abstain, match="flat"):
         detector.prepare(media(np.full((200, 200, 3), 90, np.uint8)))
-
-
-def test_without_its_artifact_it_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe.Store, "default", classmethod(lambda cls: Store(())))
-    assert probe.EmbeddingProbe().applicable(media(textured(200, 200))) == "no_artifact"
-    assert probe.EmbeddingProbe().artifact_ref() is None
 
 
 def test_the_head_is_one_linear_layer() -> None:

@@ -39,7 +39,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = SimpleNamespace(
         card=SimpleNamespace(name=ft.NAME, version=ft.VERSION), sha256="0" * 64, path=str
     )
-    monkeypatch.setattr(ft, "_artifact", lambda: fake)
+    monkeypatch.setattr(ft.ForensicTransfer, "artifact", fake)
     monkeypatch.setattr(runtime, "network", lambda path: BrightCells())
 
 
@@ -112,15 +112,6 @@ def test_it_abstains(name: str, code: str) -> None:
     found = run(ft.ForensicTransfer(), open_media(from_bytes(odd_pictures()[name], name)))
     assert isinstance(found, Abstention)
     assert found.code == code
-
-
-def test_without_its_artifact_it_abstains(
-    monkeypatch: pytest.MonkeyPatch, photo: NDArray[np.uint8]
-) -> None:
-    monkeypatch.setattr(ft, "_artifact", lambda: None)
-    found = run(ft.ForensicTransfer(), a_media(photo))
-    assert isinstance(found, Abstention)
-    assert found.code == "no_artifact"
 
 
 def test_the_shipped_encoder_speaks(photo: NDArray[np.uint8]) -> None:

@@ -27,17 +27,20 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.artifacts.store import Artifact, Store
+from tellsign.artifacts.store import Artifact
 from tellsign.detectors.base import Abstain, BatchedDetector, detector
+from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn import views
-from tellsign.types import ArtifactRef, Evidence, Family, Finding, Question, Scalar, View
+from tellsign.nn.cells import network_input
+from tellsign.types import Evidence, Family, Finding, Question, Scalar, View
 
 NAME, VERSION = "pairwise_embedding", "1"
 SIDE = 64  # pixels, [1]_
 PATCHES = 48  # at most; what two cores do in about a tenth of a second
 NEAREST = 3  # groups that are named
-PHOTOGRAPHS = "photographs"  # the pristine entry of groups.json
+GROUPS = "groups.json"
+PHOTOGRAPHS = "photographs"  # the pristine entry of GROUPS
 
 
 @detector(
@@ -51,44 +54,38 @@ PHOTOGRAPHS = "photographs"  # the pristine entry of groups.json
     abstentions={
         "too_small": f"The shorter side has fewer than {SIDE} pixels.",
         "flat": "The picture is flat: there is nothing to embed.",
-        "no_artifact": "The network of this detector is not installed.",
+        **NOT_INSTALLED,
     },
     findings={
         "pairwise.nearest": "The generators in training whose pictures are most alike: a likeness, "
         "no attribution.",
     },
 )
-class PairwiseEmbedding(BatchedDetector):
+class PairwiseEmbedding(InstalledDetector, BatchedDetector):
     # The last bits of a matrix product depend on a row's place in its batch.
     MICRO_BATCH = 1
+    FILES = (MODEL, GROUPS)
 
     def applicable(self, media: Media) -> str | None:
-        if min(media.shape) < SIDE:
-            return "too_small"
-        return None if _artifact() else "no_artifact"
-
-    def artifact_ref(self) -> ArtifactRef | None:
-        found = _artifact()
-        return ArtifactRef(found.card.name, found.card.version, found.sha256) if found else None
+        return "too_small" if min(media.shape) < SIDE else super().applicable(media)
 
     def prepare(self, media: Media) -> NDArray[np.float32]:
         pixels = media.pixels
         if int(pixels.max()) - int(pixels.min()) < 2:
             raise Abstain("flat")
-        cut, _ = views.crops(pixels, SIDE, PATCHES)
-        return np.ascontiguousarray(cut.transpose(0, 3, 1, 2), np.float32)
+        return network_input(views.crops(pixels, SIDE, PATCHES)[0])
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """(1, 3, 64, 64) in 0..255 -> (1, 1 + size): logit, then embedding."""
         from tellsign.nn.runtime import network
 
-        return network(_needed().path("model.onnx")).run(batch)
+        return network(self.needed.path(MODEL)).run(batch)
 
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
         logits, embeddings = out[:, 0].astype(np.float64), out[:, 1:]
         corners = views.corners(media.shape, SIDE, PATCHES)
         found = views.crop_map(logits, corners, SIDE, media.shape)
-        near = distances(embeddings, _groups(_needed()))
+        near = distances(embeddings, _groups(self.needed))
         return self.evidence(float(logits.mean()), [found], [describe(near)])
 
 
@@ -122,18 +119,7 @@ def _listed(items: Sequence[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
-def _artifact() -> Artifact | None:
-    return Store.default().get(NAME, VERSION)
-
-
-def _needed() -> Artifact:
-    found = _artifact()
-    if found is None:
-        raise Abstain("no_artifact")
-    return found
-
-
 @cache
 def _groups(found: Artifact) -> dict[str, NDArray[np.float64]]:
-    stored = found.json("groups.json")
+    stored = found.json(GROUPS)
     return {name: np.array(mean, np.float64) for name, mean in stored.items()}

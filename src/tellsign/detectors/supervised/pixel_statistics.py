@@ -25,13 +25,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.artifacts.store import Artifact, Store
-from tellsign.detectors.base import Abstain, Detector, detector
+from tellsign.detectors.base import Abstain, detector
+from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn.runtime import Network, network
 from tellsign.nn.views import crop_map, crops
 from tellsign.signal import patch_statistics as statistics
-from tellsign.types import ArtifactRef, Evidence, Family, Finding, Question, View
+from tellsign.types import Evidence, Family, Finding, Question, View
 
 NAME, VERSION = "pixel_statistics", "1"
 COUNT = 25  # patches; also the fixed batch of the network
@@ -49,40 +49,28 @@ Floats = NDArray[np.float32]
     unit="logits",
     artifact=f"{NAME}@{VERSION}",
     abstentions={
-        "no_artifact": "The trained network is not installed.",
         "too_small": f"The picture has a side below {statistics.SIDE} pixels.",
         "flat": "No part of the picture has noise to judge.",
+        **NOT_INSTALLED,
     },
     findings={
         "noise.votes": "How many patches have noise more like that of generated pictures.",
     },
 )
-class PixelStatistics(Detector):
-    def artifact_ref(self) -> ArtifactRef | None:
-        found = artifact()
-        return ArtifactRef(NAME, VERSION, found.sha256) if found else None
-
+class PixelStatistics(InstalledDetector):
     def applicable(self, media: Media) -> str | None:
-        if min(media.shape) < statistics.SIDE:
-            return "too_small"
-        return None if artifact() else "no_artifact"
+        return "too_small" if min(media.shape) < statistics.SIDE else super().applicable(media)
 
     def examine(self, media: Media) -> Evidence:
-        found = artifact()
-        assert found is not None  # `applicable` asked
         patches, corners = crops(media.pixels, statistics.SIDE, COUNT)
         weights = votes(patches)
         if not weights.any():
             raise Abstain("flat")
         patches, corners, weights = patches[weights > 0], corners[weights > 0], weights[weights > 0]
-        logits = judge(patches, network(found.path("model.onnx")))
+        logits = judge(patches, network(self.needed.path(MODEL)))
         score = float(np.average(logits, weights=weights))
         patch_map = crop_map(logits, corners, statistics.SIDE, media.shape)
         return self.evidence(score, [patch_map], [describe(logits, weights)])
-
-
-def artifact() -> Artifact | None:
-    return Store.default().get(NAME, VERSION)
 
 
 def votes(patches: NDArray[np.uint8]) -> Floats:

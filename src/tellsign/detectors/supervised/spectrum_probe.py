@@ -37,15 +37,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.artifacts.store import Artifact, Store
-from tellsign.detectors.base import Abstain, Detector, detector
+from tellsign.detectors.base import Abstain, detector
+from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn.runtime import Network, network
 from tellsign.nn.views import crop_map, crops
 from tellsign.signal import spectrum
-from tellsign.types import ArtifactRef, Evidence, Family, Finding, Question, View
+from tellsign.types import Evidence, Family, Finding, Question, View
 
 NAME, VERSION = "spectrum_probe", "1"
+HEAD = "head.json"
 COUNT = 16  # crops; also the fixed batch of the network
 LEAST_DEVIATION = 1.0  # grey levels; a flat crop has the spectrum of its rounding
 UNUSUAL = 2.0  # deviations of photographs compressed alike, above which a roll-off is told
@@ -94,9 +95,9 @@ class Head:
     unit="logits",
     artifact=f"{NAME}@{VERSION}",
     abstentions={
-        "no_artifact": "The trained probe is not installed.",
         "too_small": f"The picture has a side below {spectrum.SIDE} pixels.",
         "flat": "No part of the picture has enough structure for a spectrum.",
+        **NOT_INSTALLED,
     },
     findings={
         "spectrum.excess": "High frequencies are stronger than in photographs compressed alike.",
@@ -104,26 +105,21 @@ class Head:
         "spectrum.usual": "High frequencies are as strong as in photographs compressed alike.",
     },
 )
-class SpectrumProbe(Detector):
-    def artifact_ref(self) -> ArtifactRef | None:
-        found = artifact()
-        return ArtifactRef(NAME, VERSION, found.sha256) if found else None
+class SpectrumProbe(InstalledDetector):
+    FILES = (MODEL, HEAD)
 
     def applicable(self, media: Media) -> str | None:
-        if min(media.shape) < spectrum.SIDE:
-            return "too_small"
-        return None if artifact() else "no_artifact"
+        return "too_small" if min(media.shape) < spectrum.SIDE else super().applicable(media)
 
     def examine(self, media: Media) -> Evidence:
-        found = artifact()
-        assert found is not None  # `applicable` asked
-        head = read_head(found.path("head.json"))
+        found = self.needed
+        head = read_head(found.path(HEAD))
         cut, corners = crops(media.pixels, spectrum.SIDE, COUNT)
         keep = varied(cut)
         if not keep.any():
             raise Abstain("flat")
         cut, corners = cut[keep], corners[keep]
-        logits = head.join(members(cut, head, network(found.path("model.onnx"))))
+        logits = head.join(members(cut, head, network(found.path(MODEL))))
         jpeg = media.facts.jpeg
         stratum = spectrum.quality_stratum(jpeg.quality if jpeg else None)
         profile = spectrum.radial_profile(spectrum.luma(cut)).mean(axis=0)
@@ -132,10 +128,6 @@ class SpectrumProbe(Detector):
             [crop_map(logits, corners, spectrum.SIDE, media.shape)],
             [describe(profile, head.references[stratum], stratum)],
         )
-
-
-def artifact() -> Artifact | None:
-    return Store.default().get(NAME, VERSION)
 
 
 @cache

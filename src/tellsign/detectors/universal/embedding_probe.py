@@ -32,21 +32,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.artifacts.store import Artifact, Store
+from tellsign.artifacts.store import Artifact
 from tellsign.detectors.base import Abstain, BatchedDetector, detector
+from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn import views
-from tellsign.types import (
-    ArtifactRef,
-    Box,
-    Evidence,
-    Family,
-    Finding,
-    Question,
-    View,
-)
+from tellsign.nn.cells import crop_box, network_input
+from tellsign.types import Evidence, Family, Finding, Question, View
 
 NAME, VERSION = "embedding_probe", "1"
+HEAD = "head.json"
 SIDE = 224  # pixels; what the tower was trained for
 CROPS = 8  # at most; what two cores do in about a third of a second
 MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
@@ -63,66 +58,45 @@ MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
     abstentions={
         "too_small": f"The shorter side has fewer than {MIN_SIDE} pixels.",
         "flat": "The picture is flat: there is nothing to describe.",
-        "no_artifact": "The network of this detector is not installed.",
+        **NOT_INSTALLED,
     },
     findings={
         "embedding.crop": "The crop that speaks most for generation.",
     },
 )
-class EmbeddingProbe(BatchedDetector):
+class EmbeddingProbe(InstalledDetector, BatchedDetector):
+    FILES = (MODEL, HEAD)
     # One crop at a time: the network quantises activations by the range of its whole batch, so
     # that a crop's score would depend on its neighbours.
     MICRO_BATCH = 1
 
     def applicable(self, media: Media) -> str | None:
-        if min(media.shape) < MIN_SIDE:
-            return "too_small"
-        return None if _artifact() else "no_artifact"
-
-    def artifact_ref(self) -> ArtifactRef | None:
-        found = _artifact()
-        return ArtifactRef(found.card.name, found.card.version, found.sha256) if found else None
+        return "too_small" if min(media.shape) < MIN_SIDE else super().applicable(media)
 
     def prepare(self, media: Media) -> NDArray[np.float32]:
         pixels = media.pixels
         if int(pixels.max()) - int(pixels.min()) < 2:
             raise Abstain("flat")
-        return inputs(views.crops(pixels, SIDE, CROPS)[0])
+        return network_input(views.crops(pixels, SIDE, CROPS)[0])
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return embeddings(batch)
+        """(1, 3, 224, 224) in 0..255 -> (1, 256) embedding."""
+        from tellsign.nn.runtime import network
+
+        return network(self.needed.path(MODEL)).run_all(batch)[1]
 
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
-        logits = log_odds(out, _head())
+        logits = log_odds(out, _head(self.needed))
         corners = views.corners(media.shape, SIDE, CROPS)
-        height, width = media.shape
-        top, left = corners[int(logits.argmax())].tolist()
-        region = Box(left, top, min(SIDE, width - left), min(SIDE, height - top))
         finding = Finding(
             "embedding.crop",
             f"Of {len(logits)} crops this one speaks most for generation "
             f"(log odds {logits.max():.1f}; the least {logits.min():.1f}).",
-            region,
+            crop_box(corners[int(logits.argmax())], SIDE, media.shape),
             {"crops": len(logits), "most": float(logits.max()), "least": float(logits.min())},
         )
         found = views.crop_map(logits, corners, SIDE, media.shape)
         return self.evidence(float(logits.mean()), [found], [finding])
-
-
-def inputs(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(k, side, side, 3) uint8 -> (k, 3, side, side) float32 in 0..255."""
-    return np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
-
-
-def embeddings(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(k, 3, 224, 224) in 0..255 -> (k, 256) embeddings, each crop run by itself."""
-    from tellsign.nn.runtime import network
-
-    found = _artifact()
-    if found is None:
-        raise Abstain("no_artifact")
-    net = network(found.path("model.onnx"))
-    return np.concatenate([net.run_all(row[None])[1] for row in batch])
 
 
 def log_odds(rows: NDArray[np.float32], head: dict[str, Any]) -> NDArray[np.float64]:
@@ -138,18 +112,7 @@ def log_odds(rows: NDArray[np.float32], head: dict[str, Any]) -> NDArray[np.floa
     return np.asarray(np.logaddexp.reduce(odds, axis=0), np.float64)
 
 
-def _artifact() -> Artifact | None:
-    return Store.default().get(NAME, VERSION)
-
-
-def _head() -> dict[str, Any]:
-    found = _artifact()
-    if found is None:
-        raise Abstain("no_artifact")
-    return _read(found)
-
-
 @cache
-def _read(found: Artifact) -> dict[str, Any]:
-    head: dict[str, Any] = found.json("head.json")
+def _head(found: Artifact) -> dict[str, Any]:
+    head: dict[str, Any] = found.json(HEAD)
     return head

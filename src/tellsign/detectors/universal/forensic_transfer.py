@@ -25,21 +25,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.artifacts.store import Artifact, Store
 from tellsign.detectors.base import Abstain, BatchedDetector, detector
+from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn import views
-from tellsign.types import (
-    ArtifactRef,
-    Box,
-    Evidence,
-    Family,
-    Finding,
-    Map,
-    MapKind,
-    Question,
-    View,
-)
+from tellsign.nn.cells import crop_box, network_input
+from tellsign.types import Evidence, Family, Finding, Map, MapKind, Question, View
 
 NAME, VERSION = "forensic_transfer", "1"
 SIDE = 256  # pixels, [1]_
@@ -59,40 +50,30 @@ MIN_SIDE = 128  # pixels; below, a crop is mostly its own reflection
     abstentions={
         "too_small": f"The shorter side has fewer than {MIN_SIDE} pixels.",
         "flat": "The picture is flat: it has no residual.",
-        "no_artifact": "The network of this detector is not installed.",
+        **NOT_INSTALLED,
     },
     findings={
         "transfer.activation": "How active the two halves of the latent channels are, and the crop "
         "that speaks most for generation.",
     },
 )
-class ForensicTransfer(BatchedDetector):
+class ForensicTransfer(InstalledDetector, BatchedDetector):
     MICRO_BATCH = 2
 
     def applicable(self, media: Media) -> str | None:
-        if min(media.shape) < MIN_SIDE:
-            return "too_small"
-        return None if _artifact() else "no_artifact"
-
-    def artifact_ref(self) -> ArtifactRef | None:
-        found = _artifact()
-        return ArtifactRef(found.card.name, found.card.version, found.sha256) if found else None
+        return "too_small" if min(media.shape) < MIN_SIDE else super().applicable(media)
 
     def prepare(self, media: Media) -> NDArray[np.float32]:
         pixels = media.pixels
         if int(pixels.max()) - int(pixels.min()) < 2:
             raise Abstain("flat")
-        cut, _ = views.crops(pixels, SIDE, CROPS)
-        return np.ascontiguousarray(cut.transpose(0, 3, 1, 2), np.float32)
+        return network_input(views.crops(pixels, SIDE, CROPS)[0])
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """(2, 3, 256, 256) in 0..255 -> (2, 2, 16, 16): pristine and generated activations."""
         from tellsign.nn.runtime import network
 
-        found = _artifact()
-        if found is None:
-            raise Abstain("no_artifact")
-        return network(found.path("model.onnx")).run(batch)
+        return network(self.needed.path(MODEL)).run(batch)
 
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
         levels = out.astype(np.float64)
@@ -138,14 +119,12 @@ def describe(
     pristine, generated = levels.mean(axis=(0, 2, 3)).tolist()
     crops = (levels[:, 1] - levels[:, 0]).mean(axis=(1, 2))
     best = int(crops.argmax())
-    top, left = corners[best].tolist()
-    height, width = shape
     return Finding(
         "transfer.activation",
         f"The channels trained for generated pictures are active at {generated:.2f}, those for "
         f"pristine ones at {pristine:.2f} (about 1 and 0 for pictures like those in training). Of "
         f"{len(crops)} crops this one speaks most for generation (difference {crops[best]:.2f}).",
-        Box(left, top, min(SIDE, width - left), min(SIDE, height - top)),
+        crop_box(corners[best], SIDE, shape),
         {
             "generated": generated,
             "pristine": pristine,
@@ -153,7 +132,3 @@ def describe(
             "most": float(crops[best]),
         },
     )
-
-
-def _artifact() -> Artifact | None:
-    return Store.default().get(NAME, VERSION)

@@ -28,15 +28,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.artifacts.store import Artifact, Store
-from tellsign.detectors.base import Abstain, Detector, detector
+from tellsign.artifacts.store import Artifact
+from tellsign.detectors.base import Abstain, detector
+from tellsign.detectors.installed import NO_ARTIFACT, InstalledDetector
 from tellsign.media.media import Media
-from tellsign.types import ArtifactRef, Evidence, Family, Finding, Question, View
+from tellsign.types import Evidence, Family, Finding, Question, View
 
 if TYPE_CHECKING:
     from tellsign.signal.fingerprint import Fingerprints
 
 NAME, VERSION = "generator_fingerprint", "1"
+HEAD = "head.json"
 CROP = 256  # pixels; as in the bank that the fingerprints were made from
 CROPS = 4  # bounds the time; all four take some 6 ms
 LEAST_SIDE = 128  # pixels, one window of the spectrum
@@ -54,7 +56,7 @@ RANKED = 3  # families in the finding
     abstentions={
         "too_small": "The picture has fewer than 128 x 128 pixels.",
         "flat": "The picture is too flat to carry a residual.",
-        "no_artifact": "The fingerprints of generators are not installed.",
+        NO_ARTIFACT: "The fingerprints of generators are not installed.",
     },
     findings={
         "source.generator.resembles": "The residual resembles a known family of generators.",
@@ -62,21 +64,14 @@ RANKED = 3  # families in the finding
     },
     artifact=f"{NAME}@{VERSION}",
 )
-class GeneratorFingerprint(Detector):
-    def applicable(self, media: Media) -> str | None:
-        if min(media.shape) < LEAST_SIDE:
-            return "too_small"
-        return "no_artifact" if _artifact() is None else None
+class GeneratorFingerprint(InstalledDetector):
+    FILES = (HEAD,)
 
-    def artifact_ref(self) -> ArtifactRef | None:
-        found = _artifact()
-        return ArtifactRef(found.card.name, found.card.version, found.sha256) if found else None
+    def applicable(self, media: Media) -> str | None:
+        return "too_small" if min(media.shape) < LEAST_SIDE else super().applicable(media)
 
     def examine(self, media: Media) -> Evidence:
-        found = _artifact()
-        if found is None:
-            raise Abstain("no_artifact")
-        prints, level = _head(found)
+        prints, level = _head(self.needed)
         features = picture_features(media.pixels)
         if features is None:
             raise Abstain("flat")
@@ -121,13 +116,9 @@ def ranking(
         yield Finding("source.generator.unknown", text, values=values)
 
 
-def _artifact() -> Artifact | None:
-    return Store.default().get(NAME, VERSION)
-
-
 @cache
 def _head(found: Artifact) -> tuple[Fingerprints, float]:
     from tellsign.signal.fingerprint import Fingerprints
 
-    head = found.json("head.json")
+    head = found.json(HEAD)
     return Fingerprints.from_dict(head), float(head["open_set_percentile"])
