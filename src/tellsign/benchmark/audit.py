@@ -108,7 +108,7 @@ def held_out_scores(
         w = _logistic(_with_one(train), labels[~out], weights, ridge)
         raw = _with_one(test) @ w
         pristine = balanced_weights(labels[out], groups[out]) * ~labels[out]
-        scores[out] = _exceeded(raw, raw, pristine)
+        scores[out] = exceeded(raw, raw, pristine)
     return scores
 
 
@@ -157,7 +157,7 @@ def _logistic(x: Floats, labels: Flags, weights: Floats, ridge: float) -> Floats
     return w
 
 
-def _exceeded(values: Floats, reference: Floats, weights: Floats) -> Floats:
+def exceeded(values: Floats, reference: Floats, weights: Floats) -> Floats:
     """Weighted share of the reference below each value; half of what is equal."""
     order = np.argsort(reference, kind="stable")
     risen = np.concatenate([[0.0], np.cumsum(weights[order])])

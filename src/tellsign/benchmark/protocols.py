@@ -6,6 +6,7 @@ Kinds differ in what `tellsign bench render` makes of the scores:
 ``sweep``        the same over a family of treatments, drawn as curves
 ``matrix``       each detector on each generator
 ``held_out``     generators that the detectors' training left out, named by `groups`
+``leave_one_out``  heads of detectors fitted again without each generator in turn
 ``adaptation``   how fast detectors that can be adapted learn each generator
 """
 
@@ -23,9 +24,10 @@ from tellsign.errors import UsageError
 from tellsign.forge import launder
 from tellsign.types import Question
 
-Kind = Literal["conditions", "sweep", "matrix", "held_out", "adaptation"]
+Kind = Literal["conditions", "sweep", "matrix", "held_out", "leave_one_out", "adaptation"]
 Sizes = Literal["matched", "own"]
 DEVTEST = "devtest"
+FITTED = ("leave_one_out", "adaptation")  # kinds that fit heads to the pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Protocol:
             raise UsageError(f"protocol {self.name!r}: kind is one of {', '.join(get_args(Kind))}")
         if self.sizes not in get_args(Sizes):
             raise UsageError(f"protocol {self.name!r}: sizes is 'matched' or 'own'")
+        if self.kind in FITTED and self.split == DEVTEST:
+            raise UsageError(f"protocol {self.name!r}: nothing is fitted to the split {DEVTEST}")
         if not self.conditions or len(set(self.conditions)) != len(self.conditions):
             raise UsageError(f"protocol {self.name!r}: conditions must be named once each")
         for condition in self.conditions:

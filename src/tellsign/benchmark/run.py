@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from tellsign.benchmark.scores import ScoreRow
 from tellsign.benchmark.summary import thresholds
 from tellsign.errors import InputError, UsageError
 from tellsign.plan import Plan
+
+if TYPE_CHECKING:
+    from tellsign.benchmark.leave_one_out import Described, Method
 
 CONCLUSION, ADAPTATION = "conclusion", "adaptation"
 SCORES, META = ".scores.csv", ".meta.json"
@@ -103,6 +106,72 @@ def run_adaptation(order: Order, plan: Plan, tell: Tell) -> None:
     adaptation.write(order.out / adaptation.FILE, steps)
     meta = _head(order, Pictures(items, {}, left_out), []) | {"detector": ADAPTATION}
     (order.out / f"{ADAPTATION}{META}").write_text(json.dumps(meta, indent=1) + "\n", "utf-8")
+
+
+def run_leave_one_out(order: Order, plan: Plan, tell: Tell) -> None:
+    """Write score and meta files of heads that were fitted without each generator in turn.
+
+    Raises UsageError when no detector of the plan has such a head, or the data does not suffice.
+    """
+    from tellsign.benchmark import leave_one_out
+
+    if order.thresholds is not None:
+        raise UsageError("heads fitted here have no threshold of another run")
+    methods = leave_one_out.methods(plan)
+    kept = Kept(order.runs)
+    try:
+        pictures = lay_out(order, kept, tell)
+        sides = leave_one_out.deal(pictures.items, order.protocol.apart, order.protocol.seed)
+        write_audit(order, pictures, tell)
+        found = _describe(order, methods, pictures, kept, tell)
+    finally:
+        kept.close()
+    for method in methods:
+        name = method.detector
+        mine = {key: described[name] for key, described in found.items()}
+        scored = leave_one_out.scored(mine, pictures.items, order.protocol.apart, sides, tell)
+        rows = _rows(
+            order.protocol, pictures, {k: _alone(name, v) for k, v in scored.items()}, name
+        )
+        meta = _meta(order, plan, pictures, rows, name)
+        generators = sorted({r.group for r in rows if r.label == 1})
+        meta |= {"refitted": method.told, "trained_on": method.trained_on(generators)}
+        _write(order.out, name, rows, meta)
+        tell(f"{name}: {coverage_text(rows)}")
+
+
+def _alone(name: str, outcome: Mapping[str, Any]) -> scoring.Scored:
+    return {"detectors": {name: outcome}}
+
+
+def _describe(
+    order: Order, methods: Sequence[Method], pictures: Pictures, kept: Kept, tell: Tell
+) -> dict[tuple[int, str], Described]:
+    from tellsign.benchmark import leave_one_out
+
+    detectors = tuple(m.detector for m in methods)
+    digests = [(m.detector, m.digest) for m in methods]
+    names = {
+        key: name_of("described", p["sha256"], digests)
+        for key, p in pictures.prepared.items()
+        if "error" not in p
+    }
+    known = kept.many(set(names.values()))
+    todo = {
+        name: leave_one_out.Task(p["path"], p["sha256"], detectors)
+        for key, name in names.items()
+        if name not in known and (p := pictures.prepared[key])
+    }
+    waiting = list(todo)
+    results = pool.run(leave_one_out.describe, [todo[n] for n in waiting], order.workers)
+    for number, value in _counted(results, len(waiting), "described", tell):
+        known[waiting[number]] = value or leave_one_out.failed(detectors, "crashed")
+        if value is not None:
+            kept.keep(waiting[number], value)
+    return {
+        key: known[names[key]] if key in names else leave_one_out.failed(detectors, p["error"])
+        for key, p in pictures.prepared.items()
+    }
 
 
 def run_audit(order: Order, tell: Tell) -> None:
@@ -381,6 +450,8 @@ def _fixed(order: Order) -> dict[str, dict[str, float]]:
     found = {}
     for path in sorted(order.thresholds.glob(f"*{META}")):
         meta = read_meta(path)
+        if meta["settings"].get("kind") == "leave_one_out":
+            raise UsageError(f"{order.thresholds}: scores of refitted heads choose no thresholds")
         if meta.get("settings", {}).get("split") == DEVTEST:
             raise UsageError(f"{order.thresholds}: a devtest run must not choose thresholds")
         found[meta["detector"]] = meta.get("thresholds", {})

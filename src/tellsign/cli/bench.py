@@ -61,7 +61,7 @@ def list_protocols() -> None:
 
     for name in protocols.names():
         protocol = protocols.load(name)
-        click.echo(f"{name:<22}{protocol.kind:<12}{protocol.split:<9}{protocol.description}")
+        click.echo(f"{name:<22}{protocol.kind:<15}{protocol.split:<9}{protocol.description}")
 
 
 @command.command(help="What file size, shape and format tell, and a picture shrunk to 16 x 16.")
@@ -90,12 +90,13 @@ def run(
     policy: str | None,
 ) -> None:  # fmt: skip
     from tellsign.benchmark.run import run as carry_out
-    from tellsign.benchmark.run import run_adaptation
+    from tellsign.benchmark.run import run_adaptation, run_leave_one_out
 
     order = _order(protocol, data, out, runs, workers, per_group, thresholds)
     asked = questions or (str(order.protocol.question),)
     plan = build_plan(asked, detectors, without, loaded, policy)
-    (run_adaptation if order.protocol.kind == "adaptation" else carry_out)(order, plan, _tell)
+    fitted = {"adaptation": run_adaptation, "leave_one_out": run_leave_one_out}
+    fitted.get(order.protocol.kind, carry_out)(order, plan, _tell)
     _render(out, plots=False)
 
 
