@@ -64,6 +64,15 @@ def test_a_map_is_finite() -> None:
         Map(MapKind.SCORE, np.full((2, 2), np.nan, np.float32), 8, np.ones((2, 2), bool))
 
 
+@pytest.mark.parametrize("span", [(1.0, 1.0), (2.0, -2.0), (0.0, np.inf), (np.nan, 1.0)])
+def test_the_scale_of_a_map_rises_between_finite_ends(span: tuple[float, float]) -> None:
+    valid = np.ones((2, 2), bool)
+    with pytest.raises(ValueError, match="must rise"):
+        Map(MapKind.SCORE, np.zeros((2, 2), np.float32), 8, valid, span=span)
+    with pytest.raises(ValueError, match="a mask map has no scale"):
+        Map(MapKind.MASK, np.zeros((2, 2), np.float32), 8, valid, span=(0.0, 1.0))
+
+
 def test_a_likelihood_ratio_lies_in_its_interval() -> None:
     evidence = Evidence(ORIGIN, Question.MANIPULATED, 1.0, "decades")
     assert Calibrated(evidence, 1.0, (0.5, 1.5), "sha256:0", "lossless").llr == 1.0

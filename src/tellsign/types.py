@@ -280,6 +280,10 @@ class Map:
         Image pixels per cell; cell (0, 0) begins at the stored top-left pixel.
     valid : (h, w) bool
         Where the method can speak at all.
+    span
+        Of scores: the values at both ends of the colours, the same for every picture, so that a
+        colour has one meaning. None where the unit has no range of its own: then each map is
+        stretched to its own values.
     """
 
     kind: MapKind
@@ -287,12 +291,18 @@ class Map:
     stride: float
     valid: NDArray[np.bool_]
     caption: str = ""
+    span: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape != self.valid.shape:
             raise ValueError(f"map {self.values.shape} and valid {self.valid.shape} differ")
         if not np.isfinite(self.values).all():
             raise ValueError("a map must be finite; mark unknown cells in `valid`")
+        if self.span is not None:
+            if self.kind is not MapKind.SCORE:
+                raise ValueError(f"a {self.kind} map has no scale")
+            if not -math.inf < self.span[0] < self.span[1] < math.inf:
+                raise ValueError(f"the scale of a map must rise between finite ends: {self.span}")
         self.values.flags.writeable = False
         self.valid.flags.writeable = False
 

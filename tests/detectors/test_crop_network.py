@@ -59,6 +59,7 @@ def test_the_score_is_the_mean_over_crops_and_the_finding_names_the_largest(
 def test_the_map_covers_the_picture_in_cells(spoken: Evidence) -> None:
     (shown,) = spoken.maps
     assert shown.kind is MapKind.SCORE
+    assert shown.span == (-5, 5)
     assert shown.values.shape == (15, 20)
     assert shown.coverage > 0.9
     assert shown.values[shown.valid].mean() == pytest.approx(spoken.score, abs=1.0)

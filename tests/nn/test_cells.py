@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from tellsign.nn.cells import cell_map, crop_box, network_input
-from tellsign.nn.views import corners
+from tellsign.nn.views import LOG_ODDS, corners
 from tellsign.types import Box
 
 
@@ -25,6 +25,7 @@ def test_a_cell_lands_where_its_crop_lies() -> None:
     assert shown.values[2 + 2, 4 + 3] == 3.0
     assert np.count_nonzero(shown.values) == 1
     assert shown.valid.sum() == 49
+    assert shown.span == LOG_ODDS
 
 
 def test_cells_in_the_reflection_are_left_out() -> None:

@@ -56,3 +56,7 @@ def test_overlapping_crops_are_averaged_and_the_rest_is_not_valid() -> None:
     np.testing.assert_allclose(found.values[0], [1, 2, 3, 0, 0])
     np.testing.assert_array_equal(found.valid[0], [True, True, True, False, False])
     assert found.stride == 32
+    assert found.span is None
+    odds = views.crop_map(np.array([1.0, 3.0]), corners, 64, (64, 160), views.LOG_ODDS)
+    assert odds.span == (-5, 5)
+    np.testing.assert_array_equal(odds.values, found.values)

@@ -197,10 +197,19 @@ def test_upright_turns_picture_layers_and_marks_together() -> None:
 
 def test_legends_carry_scale_and_unit() -> None:
     said = words(rendered(spliced()))
-    assert re.search(r"-0\.0\d+ 0\.9\d+ nats", said)
+    assert re.search(r"-0\.0\d+ 0\.9\d+ nats scale of this map alone", said)
     assert "region found" in said
     assert "method cannot speak here" in said
     assert "region found (none in this picture)" in words(rendered(pristine()))
+
+
+def test_a_fixed_scale_is_told_by_its_ends() -> None:
+    report = pristine()
+    shown = replace(score_map(), span=(-5.0, 5.0))
+    outcome = replace(report.outcomes[0], maps=(shown,), unit="log odds")
+    said = words(rendered(replace(report, outcomes=(outcome, *report.outcomes[1:]))))
+    assert "-5 or less 5 or more (log odds) same scale in every picture" in said
+    assert "scale of this map alone" not in said
 
 
 def test_a_label_map_without_labels_says_so() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,35 @@ def test_scores_rise_with_their_colour() -> None:
 
 def test_a_constant_map_has_one_colour() -> None:
     assert set(np.unique(overlay.indices(score(np.full((9, 9), 3.0)), (9, 9)))) == {2}
+
+
+def test_a_span_gives_a_value_one_colour_in_every_map() -> None:
+    """Two crops 0.3 log odds apart are two neighbouring colours, not black and white."""
+    near = replace(score(np.float32([[0.1, 0.4]])), span=(-5.0, 5.0))
+    far = replace(score(np.float32([[0.1, 4.0]])), span=(-5.0, 5.0))
+    assert overlay.scale(near) == overlay.scale(far) == overlay.Scale(-5, 5, fixed=True)
+    (a, b), (c, d) = (overlay.indices(m, (1, 2))[0].astype(int) for m in (near, far))
+    assert a == c
+    assert 0 < b - a < 12
+    assert d - c > 90
+    stretched = overlay.indices(score(np.float32([[0.1, 0.4]])), (1, 2))[0]
+    assert stretched.tolist() == [2, 255]
+
+
+def test_values_beyond_the_span_take_the_colour_of_its_end() -> None:
+    shown = replace(score(np.float32([[-90, -5, 0, 5, 7]])), span=(-5.0, 5.0))
+    row = overlay.indices(shown, (1, 5))[0].tolist()
+    assert row[:2] == [2, 2]
+    assert row[3:] == [255, 255]
+    assert row[2] in (128, 129)
+
+
+def test_an_empty_map_keeps_its_span() -> None:
+    nothing = Map(
+        MapKind.SCORE, np.zeros((3, 3), np.float32), 8, np.zeros((3, 3), bool), span=(-1.0, 1.0)
+    )
+    assert overlay.scale(nothing) == overlay.Scale(-1, 1, fixed=True)
+    assert not overlay.indices(nothing, (24, 24)).any()
 
 
 def test_the_png_is_transparent_where_nothing_is_shown() -> None:

@@ -76,9 +76,18 @@ def test_the_sections_of_a_court_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_maps_state_scale_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     said = words(spliced(), monkeypatch)
-    assert "nats. Hatched: the method cannot speak here." in said
+    assert "nats, scale of this map alone. Hatched: the method cannot speak here." in said
     assert "Coloured: region found. Hatched" in said
     assert "Each colour is one label." in said
+
+
+def test_a_fixed_scale_is_told_by_its_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = spliced()
+    changed = replace(
+        report.outcomes[0], maps=(replace(score_map(), span=(-1.0, 1.0)),), unit="log odds"
+    )
+    said = words(replace(report, outcomes=(changed,)), monkeypatch)
+    assert "Scale: dark -1 or less to pale 1 or more (log odds), same scale in every" in said
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

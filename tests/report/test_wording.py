@@ -137,6 +137,15 @@ def test_every_abstention_and_failure_is_listed(example: Report) -> None:
         assert (name in listed) == (silent and not described)
 
 
+def test_the_colours_of_a_map_in_words() -> None:
+    fixed = wording.ramp_words(-5.0, 5.0, "log odds", fixed=True)
+    assert fixed == ("-5 or less", "5 or more (log odds)", "same scale in every picture")
+    assert wording.ramp_words(0.0, 2.0, "", fixed=True)[1] == "2 or more"
+    own = wording.ramp_words(-0.0512, 0.98765, "nats", fixed=False)
+    assert own == ("-0.0512", "0.988 nats", "scale of this map alone")
+    assert wording.ramp_words(0.0, 2.0, "", fixed=False)[1] == "2"
+
+
 def test_the_scale_in_words() -> None:
     rows = wording.scale_rows(policy.load())
     assert rows == (

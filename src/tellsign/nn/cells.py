@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.nn.views import Pixels, crop_map
+from tellsign.nn.views import LOG_ODDS, Pixels, crop_map
 from tellsign.types import Box, Map
 
 
@@ -17,7 +17,7 @@ def network_input(crops: Pixels) -> NDArray[np.float32]:
 def cell_map(
     logits: NDArray[np.float32], corners: NDArray[np.int64], side: int, shape: tuple[int, int]
 ) -> Map:
-    """The logits of all cells where they lie in the picture.
+    """The logits of all cells where they lie in the picture, on the scale of log odds.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def cell_map(
     offsets = np.stack(np.meshgrid(starts, starts, indexing="ij"), axis=-1).reshape(1, -1, 2)
     places = (corners[:, None, :] + offsets).reshape(-1, 2)
     inside = (places < np.array(shape)).all(axis=1)
-    return crop_map(logits.reshape(-1)[inside], places[inside], side // grid, shape)
+    return crop_map(logits.reshape(-1)[inside], places[inside], side // grid, shape, LOG_ODDS)
 
 
 def crop_box(corner: NDArray[np.int64], side: int, shape: tuple[int, int]) -> Box:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 from tellsign.types import Map, MapKind
 
 Pixels = NDArray[np.uint8]
+
+# Natural logarithms of odds at both ends of a map's colours: 150 to 1 against and for. A network
+# that is surer than that is not better founded.
+LOG_ODDS: Final = (-5.0, 5.0)
 
 
 def padded(pixels: Pixels, side: int) -> Pixels:
@@ -82,7 +87,11 @@ def _better(
 
 
 def crop_map(
-    values: NDArray[np.floating], corners: NDArray[np.int64], side: int, shape: tuple[int, int]
+    values: NDArray[np.floating],
+    corners: NDArray[np.int64],
+    side: int,
+    shape: tuple[int, int],
+    span: tuple[float, float] | None = None,
 ) -> Map:
     """Crop-wise values as a map: overlapping crops are averaged, the rest is not valid.
 
@@ -92,6 +101,8 @@ def crop_map(
         (k,) and (k, 2): one value and first pixel for each crop.
     shape
         Height and width of the picture in pixels.
+    span
+        Values at both ends of the map's colours.
     """
     stride = 32
     rows, columns = -(-shape[0] // stride), -(-shape[1] // stride)
@@ -105,4 +116,4 @@ def crop_map(
         total[part] += np.float32(value)
         weight[part] += 1
     mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
-    return Map(MapKind.SCORE, mean, float(stride), weight > 0)
+    return Map(MapKind.SCORE, mean, float(stride), weight > 0, span=span)

@@ -58,10 +58,13 @@ class Scale:
 
     low: float
     high: float
+    fixed: bool = False  # by the detector, for every picture
 
 
 def scale(shown: Map) -> Scale:
-    """Range of a map's valid values, 0 to 0 when none is valid."""
+    """The map's own span; without one the range of its valid values, 0 to 0 when none is valid."""
+    if shown.span is not None:
+        return Scale(*shown.span, fixed=True)
     values = shown.values[shown.valid]
     if values.size == 0:
         return Scale(0.0, 0.0)

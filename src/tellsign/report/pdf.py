@@ -344,7 +344,8 @@ def _legend(layer: Layer) -> str:
     hatched = " Hatched: the method cannot speak here." if shown.coverage < 1 else ""
     if shown.kind is MapKind.SCORE:
         ends = overlay.scale(shown)
-        return f"Scale: dark {ends.low:.3g} to pale {ends.high:.3g} {layer.unit}.{hatched}"
+        dark, pale, reach = wording.ramp_words(ends.low, ends.high, layer.unit, fixed=ends.fixed)
+        return f"Scale: dark {dark} to pale {pale}, {reach}.{hatched}"
     if shown.kind is MapKind.MASK:
         found = bool((shown.values[shown.valid] > 0.5).any())
         return f"{'Coloured: region found' if found else 'No region found'}.{hatched}"

@@ -23,12 +23,12 @@ from tellsign.report.wording import (
     finding_details,
     finding_text,
     map_text,
+    ramp_words,
     region_text,
 )
 from tellsign.types import Box, Evidence, Finding, Map, MapKind, Polygon, Report
 
 FIGURE_SIDE: Final = 640  # pixels; a map beside its evidence
-_DECIMALS: Final = ".3g"
 _PLATES: Final = 44  # half number plates along the picture's mean side
 
 
@@ -329,16 +329,18 @@ def legend(shown: Map, unit: str) -> Html:
     parts: list[Html] = []
     if shown.kind is MapKind.SCORE:
         ends = overlay.scale(shown)
+        dark, pale, reach = ramp_words(ends.low, ends.high, unit, fixed=ends.fixed)
         strip = np.arange(256, dtype=np.uint8)[None, 2:]
         image = overlay.data_uri(overlay.png(strip, MapKind.SCORE))
         parts.append(
             tag(
                 "span",
-                f"{ends.low:{_DECIMALS}}",
+                dark,
                 tag("img", class_="ramp", src=image, alt="from dark violet to pale yellow"),
-                f"{ends.high:{_DECIMALS}} {unit}",
+                pale,
             )
         )
+        parts.append(tag("span", reach))
     elif shown.kind is MapKind.MASK:
         empty = not bool((shown.values[shown.valid] > 0.5).any())
         text = "region found (none in this picture)" if empty else "region found"

@@ -281,6 +281,14 @@ def map_text(shown: Map) -> str:
     return f"{caption.rstrip('.')}. {reach}"
 
 
+def ramp_words(low: float, high: float, unit: str, *, fixed: bool) -> tuple[str, str, str]:
+    """What stands at the dark end of a score map's colours, at the pale end, and after them."""
+    if fixed:
+        pale = f"{high:.3g} or more" + (f" ({unit})" if unit else "")
+        return f"{low:.3g} or less", pale, "same scale in every picture"
+    return f"{low:.3g}", f"{high:.3g} {unit}".rstrip(), "scale of this map alone"
+
+
 def detector_name(name: str, titles: Mapping[str, str]) -> str:
     title = clean(titles.get(name, ""), NAME)
     return title or clean(name, NAME).replace("_", " ")

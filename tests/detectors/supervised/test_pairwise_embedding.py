@@ -65,6 +65,7 @@ def test_the_score_is_the_mean_and_the_map_is_local(photo: NDArray[np.uint8]) ->
     found = examined(pixels)
     (scores,) = found.maps
     assert scores.kind is MapKind.SCORE
+    assert scores.span == (-5, 5)
     left = scores.values[:, :9][scores.valid[:, :9]]
     right = scores.values[:, 11:][scores.valid[:, 11:]]
     assert right.min() > left.max()

@@ -38,6 +38,7 @@ def opened(pixels: Pixels) -> Media:
 def test_the_score_is_the_weighted_vote_shown_in_the_map() -> None:
     evidence = PixelStatistics().examine(opened(noise(250)))
     (score_map,) = evidence.maps
+    assert score_map.span == (-5, 5)
     assert score_map.valid.all()
     assert score_map.values.min() <= evidence.score <= score_map.values.max()
     (finding,) = evidence.findings

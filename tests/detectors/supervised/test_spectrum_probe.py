@@ -48,6 +48,7 @@ def test_a_picture_gets_a_score_a_map_and_one_finding() -> None:
     evidence = SpectrumProbe().examine(opened(noise(300)))
     assert len(evidence.findings) == 1
     (score_map,) = evidence.maps
+    assert score_map.span == (-5, 5)
     assert score_map.valid.all()
     assert score_map.values.min() <= evidence.score <= score_map.values.max()
     assert evidence.origin.artifact is not None

@@ -48,6 +48,7 @@ def test_a_crop_does_not_depend_on_its_neighbours() -> None:
 def test_the_map_lies_over_the_picture(found: Evidence) -> None:
     (own,) = found.maps
     assert own.values.shape == (10, 15)
+    assert own.span == (-5, 5)
     assert 0.5 < own.valid.mean() <= 1
     region = found.findings[0].where
     assert isinstance(region, Box)

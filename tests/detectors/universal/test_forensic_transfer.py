@@ -56,6 +56,7 @@ def test_the_map_lies_where_the_picture_does() -> None:
     found = examined(pixels)
     (scores,) = found.maps
     assert scores.stride == 16
+    assert scores.span == (-1, 1)
     assert scores.values.shape == (32, 32)
     expected = np.full((32, 32), 2 * 40 / 255 - 1)
     expected[20:22, 6:8] = 2 * 240 / 255 - 1

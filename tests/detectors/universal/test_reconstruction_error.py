@@ -149,6 +149,7 @@ def test_the_map_shows_where_a_reproduced_piece_lies(photo: Pixels, root: Path) 
     inside[1 : 256 // CELL - 1, 1 : 256 // CELL - 1] = True
     values = found.values
     assert values[inside & found.valid].min() > np.median(values[~inside & found.valid])
+    assert found.span == (0, 2)
 
 
 def test_the_contract_holds_with_an_autoencoder(root: Path) -> None:

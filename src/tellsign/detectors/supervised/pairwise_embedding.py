@@ -84,7 +84,7 @@ class PairwiseEmbedding(InstalledDetector, BatchedDetector):
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
         logits, embeddings = out[:, 0].astype(np.float64), out[:, 1:]
         corners = views.corners(media.shape, SIDE, PATCHES)
-        found = views.crop_map(logits, corners, SIDE, media.shape)
+        found = views.crop_map(logits, corners, SIDE, media.shape, views.LOG_ODDS)
         near = distances(embeddings, _groups(self.needed))
         return self.evidence(float(logits.mean()), [found], [describe(near)])
 

@@ -29,7 +29,7 @@ from tellsign.detectors.base import Abstain, detector
 from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn.runtime import Network, network
-from tellsign.nn.views import crop_map, crops
+from tellsign.nn.views import LOG_ODDS, crop_map, crops
 from tellsign.signal import patch_statistics as statistics
 from tellsign.types import Evidence, Family, Finding, Question, View
 
@@ -69,7 +69,7 @@ class PixelStatistics(InstalledDetector):
         patches, corners, weights = patches[weights > 0], corners[weights > 0], weights[weights > 0]
         logits = judge(patches, network(self.needed.path(MODEL)))
         score = float(np.average(logits, weights=weights))
-        patch_map = crop_map(logits, corners, statistics.SIDE, media.shape)
+        patch_map = crop_map(logits, corners, statistics.SIDE, media.shape, LOG_ODDS)
         return self.evidence(score, [patch_map], [describe(logits, weights)])
 
 

@@ -41,7 +41,7 @@ from tellsign.detectors.base import Abstain, detector
 from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
 from tellsign.nn.runtime import Network, network
-from tellsign.nn.views import crop_map, crops
+from tellsign.nn.views import LOG_ODDS, crop_map, crops
 from tellsign.signal import spectrum
 from tellsign.types import Evidence, Family, Finding, Question, View
 
@@ -125,7 +125,7 @@ class SpectrumProbe(InstalledDetector):
         profile = spectrum.radial_profile(spectrum.luma(cut)).mean(axis=0)
         return self.evidence(
             float(logits.mean()),
-            [crop_map(logits, corners, spectrum.SIDE, media.shape)],
+            [crop_map(logits, corners, spectrum.SIDE, media.shape, LOG_ODDS)],
             [describe(profile, head.references[stratum], stratum)],
         )
 

@@ -95,7 +95,7 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
             crop_box(corners[int(logits.argmax())], SIDE, media.shape),
             {"crops": len(logits), "most": float(logits.max()), "least": float(logits.min())},
         )
-        found = views.crop_map(logits, corners, SIDE, media.shape)
+        found = views.crop_map(logits, corners, SIDE, media.shape, views.LOG_ODDS)
         return self.evidence(float(logits.mean()), [found], [finding])
 
 

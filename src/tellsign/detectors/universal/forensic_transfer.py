@@ -36,6 +36,7 @@ NAME, VERSION = "forensic_transfer", "1"
 SIDE = 256  # pixels, [1]_
 CROPS = 6  # at most; what two cores do in about a tenth of a second
 CELL = 16  # pixels for a cell of the latent map
+SPAN = (-1.0, 1.0)  # what training aims at for either class, [1]_; ends of the map's colours
 MIN_SIDE = 128  # pixels; below, a crop is mostly its own reflection
 
 
@@ -106,7 +107,7 @@ def latent_map(
         weight[place] += 1
     mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
     caption = "Activation trained for generated pictures minus that for pristine ones."
-    return Map(MapKind.SCORE, mean.astype(np.float32), float(CELL), weight > 0, caption)
+    return Map(MapKind.SCORE, mean.astype(np.float32), float(CELL), weight > 0, caption, SPAN)
 
 
 def describe(

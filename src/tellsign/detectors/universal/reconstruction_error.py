@@ -63,6 +63,9 @@ CAPTION = "How well each place is reproduced by the autoencoder: minus log of it
 # launderings each, through one distilled autoencoder. The slope is small because the distance is
 # relative to the gradients already.
 SLOPE, LEVEL = 0.076, -0.80
+# Ends of the map's colours: nothing in common with the reconstruction, and e^-2 of the gradients
+# left over. A photograph's mean lies about the middle, see LEVEL.
+SPAN = (0.0, 2.0)
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -222,5 +225,5 @@ def error_map(errors: Errors, corners: NDArray[np.int64], shape: tuple[int, int]
         total[part] += cells
         count[part] += 1
     mean = np.divide(total, count, out=np.ones_like(total), where=count > 0)
-    values = -np.log(np.maximum(mean, 1e-6))
-    return Map(MapKind.SCORE, np.asarray(values, np.float32), float(CELL), count > 0, CAPTION)
+    values = np.asarray(-np.log(np.maximum(mean, 1e-6)), np.float32)
+    return Map(MapKind.SCORE, values, float(CELL), count > 0, CAPTION, SPAN)
