@@ -12,6 +12,7 @@ from labelled import World, picture, world
 from numpy.typing import NDArray
 
 from tellsign.benchmark import leave_one_out, protocols, scores, tables
+from tellsign.benchmark.calibrate import MARK
 from tellsign.benchmark.datasets import Choice, Item, choose
 from tellsign.benchmark.leave_one_out import Cases, Method, deal, left_out_scores
 from tellsign.benchmark.metrics import auc
@@ -170,9 +171,11 @@ def test_descriptions_that_are_computed_have_a_row_for_each_crop_or_abstain() ->
 
 
 def test_the_card_tells_which_generators_a_description_was_learned_on() -> None:
-    card = "Generated pictures: sd1_extile 150, gan-b 3. Pristine pictures: cam_a 5."
+    card = (
+        f"Generated pictures: sd1_extile 150, gan-b 3. Pristine pictures: cam_a 5.{MARK}9 of dalle"
+    )
     method = Method("d", "t", "x", card)
-    assert method.trained_on(["sd1_extile", "sd1", "extile", "gan", "gan-b"]) == [
+    assert method.trained_on(["sd1_extile", "sd1", "extile", "gan", "gan-b", "dalle"]) == [
         "sd1_extile",
         "gan-b",
     ]
@@ -229,9 +232,10 @@ def test_tables_part_generators_that_the_description_was_learned_on(
     world(order.data[0], each=6).write()
     run_leave_one_out(order, plan, silent)
     path = order.out / "toy_generated.meta.json"
-    meta = json.loads(path.read_text("utf-8")) | {"trained_on": ["gan_b"]}
+    meta = json.loads(path.read_text("utf-8")) | {"trained_on": ["cam_a", "gan_b"]}
     path.write_text(json.dumps(meta), "utf-8")
     page = tables.page(tables.load(order.out))
+    assert "- toy_generated: mean colours; by the card with 1 of the 3 sources" in page
     assert "| toy_generated | learned with them, by the card | 1 |" in page
     assert "| toy_generated | learned without them, by the card | 2 |" in page
 

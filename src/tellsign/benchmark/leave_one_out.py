@@ -17,11 +17,13 @@ each generator that changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -29,13 +31,14 @@ from numpy.typing import NDArray
 
 from tellsign.artifacts.store import Artifact, Store
 from tellsign.benchmark.audit import exceeded
+from tellsign.benchmark.calibrate import MARK
 from tellsign.benchmark.datasets import Item
 from tellsign.detectors.base import Abstain
 from tellsign.errors import InputError, UsageError
 from tellsign.media import from_path, open_media
 from tellsign.media.media import Media
 from tellsign.nn.views import crops
-from tellsign.plan import Plan
+from tellsign.plan import Plan, shared_code_sha256
 from tellsign.training.embed import embedder
 from tellsign.training.head import HEAD_FILE, MEMORY_FILE, Rows, decoded, encoded
 from tellsign.training.linear import balanced_weights, fit_logistic
@@ -48,6 +51,7 @@ Describe = Callable[[Media], Rows]
 # Per case, on standardised weights: that of the log-Fourier probe in recipes/spectrum_probe.toml,
 # for every detector.
 STRENGTH = 0.01
+_CODE = ("benchmark/leave_one_out.py", "training/embed.py")
 
 
 # --- what pictures are described by ------------------------------------------------------------
@@ -63,10 +67,13 @@ class Method:
     card: str | None  # training data of what was learned before; None where nothing was
 
     def trained_on(self, groups: Iterable[str]) -> list[str] | None:
-        """Those groups that the card names; None where the description was not learned."""
+        """Those groups that the card names; None where the description was not learned.
+
+        A calibration, whose data the card names after that, taught the description nothing.
+        """
         if self.card is None:
             return None
-        card = self.card
+        card = self.card.partition(MARK)[0]
         return [g for g in groups if re.search(rf"(?<![\w-]){re.escape(g)}(?![\w-])", card)]
 
 
@@ -117,15 +124,23 @@ def methods(plan: Plan) -> list[Method]:
     found = []
     for name in plan.detectors:
         info = plan.registry[name].info
+        digest = f"{info.code_sha256} {_code()}"
         if name in FIXED:
-            found.append(Method(name, FIXED[name][1], info.code_sha256, None))
+            found.append(Method(name, FIXED[name][1], digest, None))
         elif base := _embedding(name, info.version):
-            digest = f"{info.code_sha256} {base.sha256}"
+            digest += f" {base.sha256}"
             told = "its embeddings, which were learned before"
             found.append(Method(name, told, digest, base.card.training_data))
     if not found:
         raise UsageError("no detector of this plan has a head that can be fitted again")
     return found
+
+
+@cache
+def _code() -> str:
+    """Hash of what descriptions share: the engine, the choice of crops here and in `embed`."""
+    own = (files("tellsign").joinpath(*name.split("/")).read_bytes() for name in _CODE)
+    return hashlib.sha256(shared_code_sha256().encode() + b"\0".join(own)).hexdigest()
 
 
 def _embedding(name: str, version: str) -> Artifact | None:

@@ -134,8 +134,8 @@ def run_leave_one_out(order: Order, plan: Plan, tell: Tell) -> None:
             order.protocol, pictures, {k: _alone(name, v) for k, v in scored.items()}, name
         )
         meta = _meta(order, plan, pictures, rows, name)
-        generators = sorted({r.group for r in rows if r.label == 1})
-        meta |= {"refitted": method.told, "trained_on": method.trained_on(generators)}
+        groups = sorted({r.group for r in rows})
+        meta |= {"refitted": method.told, "trained_on": method.trained_on(groups)}
         _write(order.out, name, rows, meta)
         tell(f"{name}: {coverage_text(rows)}")
 

@@ -137,7 +137,7 @@ def page(runs: Sequence[Run]) -> str:
     if not asked:
         return "\n".join(parts)
     if settings["kind"] == "leave_one_out":
-        parts.append(_refitted(asked, conditions))
+        parts.append(_refitted([r for r in asked if "refitted" in r.meta], conditions))
     if settings["kind"] == "sweep":
         parts.append(_across(asked, conditions))
     else:
@@ -250,11 +250,16 @@ def _results(runs: Sequence[Run], asked: Sequence[Run], conditions: Sequence[str
 
 def _refitted(asked: Sequence[Run], conditions: Sequence[str]) -> str:
     """What was fitted again, and how it fares on generators that nothing before it had met."""
-    told = [f"- {run.name}: {clean(str(run.meta['refitted']))}" for run in asked]
-    rows = []
+    told, rows = [], []
     for run in asked:
         every = {r.group for r in run.rows if r.label == 1}
         card = run.meta["trained_on"]
+        sources = {r.group for r in run.rows if r.label == 0}
+        met = "" if card is None else (
+            f"; by the card with {len(sources & set(card))} of the {len(sources)} sources of "
+            "photographs tested here"
+        )  # fmt: skip
+        told.append(f"- {run.name}: {clean(str(run.meta['refitted']))}{met}")
         parts = {"nothing was learned before": every} if card is None else {
             "learned with them, by the card": every & set(card),
             "learned without them, by the card": every - set(card),
@@ -271,8 +276,8 @@ def _refitted(asked: Sequence[Run], conditions: Sequence[str]) -> str:
         "of the photographs tested that the same head ranks lower. The head is fitted on:\n\n"
         + "\n".join(told)
         + "\n\nOnly the head was fitted again. Where the description was learned with a generator, "
-        "its row is no evidence about unseen ones. Mean AUC over generators, each counted once:\n\n"
-        + table(heads, rows)
+        "its row is no evidence about unseen ones; where with the photographs, false alarms on "
+        "others can be more. Mean AUC over generators, each counted once:\n\n" + table(heads, rows)
     )
 
 
