@@ -8,13 +8,11 @@ classes in training is meant to help.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from tellsign.benchmark.metrics import Interval, Ranking, proportion
 from tellsign.signal.fingerprint import (
@@ -23,22 +21,23 @@ from tellsign.signal.fingerprint import (
     pixel_features,
     spectral_features,
 )
-from tellsign.signal.spectrum import FLOOR, log_dct
-from tellsign.training.linear import fit_ridge
-from tellsign.training.toys.fit import half_precision
-from tellsign.training.toys.networks import Critic
+from tellsign.training.toys.probes import (
+    Material,
+    Pixels,
+    Remembered,
+    Trained,
+    Trainer,
+    critic,
+    dct_features,
+    ridge_on,
+)
 from tellsign.training.toys.world import PRISTINE, Split
 
-Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-Scorer = Callable[[Pixels], Floats]  # larger speaks for a generated picture
-Trainer = Callable[[Pixels, Pixels, int], Scorer]
 
-RIDGE = 0.05
 ROUNDS = 1000
 KERNELS = (3, 5, 7)  # Xuan et al., section 3
 NOISE = 5.0  # standard deviation at most, in levels
-CRITIC_STEPS, CRITIC_BATCH, CRITIC_WIDTH, CRITIC_RATE = 200, 64, 16, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,52 +52,12 @@ class Cell:
     detected: Interval  # share of the generator's pictures above the trained threshold
     accused: Interval  # share of photographs above it
     correct: Interval  # share of both classes, which are alike in number
+    strength: float | None = None  # of the detector's penalty, where one was chosen
 
 
-def probe(generated: Pixels, photographs: Pixels, seed: int) -> Scorer:
-    """Ridge regression on log-DCT coefficients of the whole picture; `seed` has no part in it."""
-    features = np.concatenate([_dct(generated), _dct(photographs)])
-    labels = np.repeat([1, 0], [len(generated), len(photographs)])
-    fitted = fit_ridge(features, labels, np.ones(len(labels)), RIDGE)
-    return lambda pictures: fitted.score(_dct(pictures))
-
-
-def _dct(pictures: Pixels) -> NDArray[np.float32]:
-    return log_dct(pictures, FLOOR).reshape(len(pictures), -1)
-
-
-def critic(generated: Pixels, photographs: Pixels, seed: int) -> Scorer:
-    """A network like DCGAN's discriminator on pixels, as Xuan et al. train it."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    network = Critic(CRITIC_WIDTH, generated.shape[1]).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(network.parameters(), CRITIC_RATE)
-    half = CRITIC_BATCH // 2
-    wanted = torch.cat([torch.ones(half, 1), torch.zeros(half, 1)])
-    for _ in range(CRITIC_STEPS):
-        rows = [pool[rng.integers(len(pool), size=half)] for pool in (generated, photographs)]
-        with half_precision():
-            logits = network(_tensor(np.concatenate(rows)))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), wanted)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    network.eval()
-
-    def scores(pictures: Pixels) -> Floats:
-        with torch.no_grad():
-            parts = [network(_tensor(pictures[i : i + 128])) for i in range(0, len(pictures), 128)]
-        return np.asarray(torch.cat(parts)[:, 0].numpy(), np.float64)
-
-    return scores
-
-
-def _tensor(pictures: Pixels) -> torch.Tensor:
-    planes = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
-    return (planes.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
-TRAINERS: dict[str, Trainer] = {"log-DCT ridge": probe, "pixel network": critic}
+def founding_detectors() -> dict[str, Trainer]:
+    """By name; what they remember of pictures goes with them."""
+    return {"log-DCT ridge": ridge_on(Remembered(dct_features)), "pixel network": critic}
 
 
 def blurred_or_noisy(pictures: Pixels, seed: int) -> Pixels:
@@ -117,28 +76,32 @@ def blurred_or_noisy(pictures: Pixels, seed: int) -> Pixels:
     return out
 
 
-def matrix(split: Split, seed: int) -> Iterator[Cell]:
+def matrix(split: Split, seed: int, trainers: Mapping[str, Trainer]) -> Iterator[Cell]:
     """Every detector with and without preprocessing, trained on one toy, measured on all."""
-    for name, trainer in TRAINERS.items():
+    for name, trainer in trainers.items():
         for prepared in (False, True):
+            words = "blur and noise" if prepared else "none"
             for trained in split.generators:
                 both = split.fitting[trained], split.fitting[PRISTINE]
                 if prepared:
                     both = blurred_or_noisy(both[0], seed), blurred_or_noisy(both[1], seed + 1)
-                scorer = trainer(*both, seed)
-                words = "blur and noise" if prepared else "none"
+                fitted = trainer(Material(*both, split.fitting_owners, seed))
+                taken = fitted.score(split.measuring[PRISTINE])
                 for tested in split.generators:
-                    yield _cell(name, words, trained, tested, scorer, split)
+                    made = fitted.score(split.measuring[tested])
+                    yield _cell(name, words, trained, tested, made, taken, split, fitted)
 
 
-def _cell(name: str, words: str, trained: str, tested: str, scorer: Scorer, split: Split) -> Cell:
-    made, taken = scorer(split.measuring[tested]), scorer(split.measuring[PRISTINE])
+def _cell(
+    name: str, words: str, trained: str, tested: str, made: Floats, taken: Floats, split: Split,
+    fitted: Trained,
+) -> Cell:  # fmt: skip
     hits, alarms = int((made > 0).sum()), int((taken > 0).sum())
     right = hits + len(taken) - alarms
     return Cell(
         name, words, trained, tested, auc_of(made, taken, split.owners),
         proportion(hits, len(made)), proportion(alarms, len(taken)),
-        proportion(right, len(made) + len(taken)),
+        proportion(right, len(made) + len(taken)), fitted.strength,
     )  # fmt: skip
 
 
