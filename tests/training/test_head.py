@@ -7,7 +7,7 @@ import pytest
 from toy_probe import memory
 
 from tellsign.errors import ArtifactError
-from tellsign.training.head import Branch, Head, Memory, condensed
+from tellsign.training.head import Head, Memory, condensed
 
 
 def test_a_score_is_linear_so_that_means_may_be_taken_first() -> None:
@@ -19,12 +19,11 @@ def test_a_score_is_linear_so_that_means_may_be_taken_first() -> None:
     assert head(crops.mean(axis=0)[None])[0] == pytest.approx(head(crops).mean())
 
 
-def test_a_branch_joins_by_the_sum_of_odds() -> None:
-    head = Head(np.array([1.0, 0.0]), 0.0, np.zeros(2), np.ones(2))
-    both = head.with_branch(Branch(np.array([0.0, 1.0]), 0.5))
-    odds = np.exp(2.0) + np.exp(3.0 + 0.5)
-    assert both(np.array([[2.0, 3.0]]))[0] == pytest.approx(np.log(odds))
-    assert Head.from_dict(both.to_dict())(np.array([[2.0, 3.0]]))[0] == pytest.approx(np.log(odds))
+def test_a_correction_adds_to_the_score() -> None:
+    head = Head(np.array([1.0, 0.0]), 0.5, np.array([1.0, 1.0]), np.array([2.0, 2.0]))
+    both = head.plus(np.array([0.0, 3.0]), -0.25)
+    row = np.array([[3.0, 5.0]])
+    assert both(row)[0] == pytest.approx(head(row)[0] + 3.0 * 2.0 - 0.25)
 
 
 def test_a_head_survives_json() -> None:
@@ -43,8 +42,6 @@ def test_a_head_survives_json() -> None:
         {"bias": float("nan")},
         {"mean": "none"},
         {"weight": None},
-        {"more": [{"weight": [1.0], "bias": 0.0}]},
-        {"more": [{"weight": [1.0, 2.0]}]},
     ],
 )
 def test_what_is_no_head_is_refused(change: dict[str, object]) -> None:

@@ -26,7 +26,7 @@ STRATA = ("jpeg-q0-49", "jpeg-q50-74", "jpeg-q75-89", "jpeg-q90+")
 
 
 def draw(
-    rng: np.random.Generator, n: int, place: int | None, by: float = 3.0
+    rng: np.random.Generator, n: int, place: int | None, by: float = 5.0
 ) -> NDArray[np.float32]:
     rows = rng.normal(size=(n, WIDTH))
     if place is not None:
@@ -37,7 +37,7 @@ def draw(
 def base_head(width: int = WIDTH) -> Head:
     weight = np.zeros(width)
     weight[0] = 2.0
-    return Head(weight, -3.0, np.zeros(width), np.ones(width))
+    return Head(weight, -5.0, np.zeros(width), np.ones(width))
 
 
 def memory(rng: np.random.Generator, per_group: int = 30) -> Memory:

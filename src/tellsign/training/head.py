@@ -1,9 +1,7 @@
 """The linear head of an embedding detector, and the memory that keeps it from forgetting.
 
-Both are files of its artifact: ``head.json`` and ``memory.json``. The base's score of a crop is
-``weight . ((embedding - mean) / scale) + bias``. Each adaptation adds a branch, a weight and a bias
-for one generator; the score is the logarithm of the sum of all odds: a crop is suspect when any of
-them says so. The score of a picture is the mean over its crops.
+Both are files of its artifact: ``head.json`` and ``memory.json``. The score of a crop is
+``weight . ((embedding - mean) / scale) + bias``; that of a picture is the mean over its crops.
 """
 
 from __future__ import annotations
@@ -28,14 +26,6 @@ MEMORY_SCHEMA = "tellsign.memory/1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Branch:
-    """What one generator is known by: `weight` (D,) float64 and `bias`, in log odds."""
-
-    weight: Floats
-    bias: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """`weight`, `mean`, `scale`: (D,) float64; `bias` in the unit of the score, log odds."""
 
@@ -43,13 +33,12 @@ class Head:
     bias: float
     mean: Floats
     scale: Floats
-    more: tuple[Branch, ...] = ()
 
     def __post_init__(self) -> None:
-        vectors = [self.weight, self.mean, self.scale, *(b.weight for b in self.more)]
+        vectors = [self.weight, self.mean, self.scale]
         if len({v.shape for v in vectors}) != 1 or self.weight.ndim != 1:
             raise ArtifactError("head: weights, mean and scale differ in length")
-        values = np.concatenate([*vectors, [self.bias], [b.bias for b in self.more]])
+        values = np.concatenate([*vectors, [self.bias]])
         if not np.isfinite(values).all() or (self.scale <= 0).any():
             raise ArtifactError("head: values must be finite and scales above zero")
 
@@ -62,35 +51,22 @@ class Head:
 
     def __call__(self, embeddings: NDArray[np.floating]) -> Floats:
         """Scores (n,) of embeddings (n, D)."""
-        x = self.standardised(embeddings)
-        score = x @ self.weight + self.bias
-        for branch in self.more:
-            score = np.logaddexp(score, x @ branch.weight + branch.bias)
-        return np.asarray(score)
+        return np.asarray(self.standardised(embeddings) @ self.weight + self.bias)
 
-    def with_branch(self, branch: Branch) -> Head:
-        return replace(self, more=(*self.more, branch))
-
-    def quieter(self, by: float) -> Head:
-        """The head with its last branch's bias lowered."""
-        last = self.more[-1]
-        return replace(self, more=(*self.more[:-1], Branch(last.weight, last.bias - by)))
+    def plus(self, weight: Floats, bias: float) -> Head:
+        """The head with a correction added to its score."""
+        return replace(self, weight=self.weight + weight, bias=self.bias + bias)
 
     def to_dict(self) -> dict[str, Any]:
         vectors = {k: _listed(getattr(self, k)) for k in ("weight", "mean", "scale")}
-        more = [{"weight": _listed(b.weight), "bias": _short(b.bias)} for b in self.more]
-        return {**vectors, "bias": _short(self.bias), **({"more": more} if more else {})}
+        return {**vectors, "bias": _short(self.bias)}
 
     @classmethod
     def from_dict(cls, data: Any) -> Head:
         """Raises ArtifactError when the content is no head."""
         try:
             vectors = [np.array(data[k], np.float64) for k in ("weight", "mean", "scale")]
-            more = tuple(
-                Branch(np.array(b["weight"], np.float64), float(b["bias"]))
-                for b in data.get("more", ())
-            )
-            return cls(vectors[0], float(data["bias"]), vectors[1], vectors[2], more)
+            return cls(vectors[0], float(data["bias"]), vectors[1], vectors[2])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(f"head: {error}") from error
 

@@ -1,33 +1,32 @@
 """Teach a linear head one more generator without losing what it knew.
 
-The head stays and gets a branch: a second linear layer for the new generator, joined by the sum of
-odds, so that a picture is suspect when either says so. A step of the one layer itself would have to
-weaken it for all other generators. The branch is fitted by ridge logistic regression of the joint
-score on the examples, the pristine pictures given with them, and a memory of pristine pictures of
-old. How much ridge it needs is chosen by cross-fitting: folds leave out new pictures and whole
-groups of the memory together, so that both figures, better here and no worse elsewhere, are honest.
+A correction is added to the head: ridge logistic regression, with the head's own score as offset,
+on the examples, the pristine pictures given with them, and a memory of both classes of old, which
+holds the head where it was. How much ridge it needs, and how much the memory weighs, are chosen by
+cross-fitting: folds leave out new pictures and whole groups of the memory together, so that both
+figures, better here and no worse elsewhere, are honest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellsign.benchmark.metrics import auc, tpr_at_fpr
 from tellsign.errors import UsageError
-from tellsign.training.head import Branch, Flags, Floats, Head, Memory, Names, Rows
+from tellsign.training.head import Flags, Floats, Head, Memory, Names, Rows
 
 FOLDS = 5
-# Ridge on the branch, in units where a standardised embedding has a length of about one: from
+# Ridge on the correction, in units where a standardised embedding has a length of about one: from
 # "hardly there" to "free" for the hundreds of crops of twenty examples.
-PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003)
-# Log odds taken off the branch: it speaks less often, finds less and disturbs less.
-CAUTIONS = (0.0, 1.0, 2.0, 3.0)
-# Log odds at which a branch starts: below what the base says of most pictures.
-QUIET = -3.0
+PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
+# Shares of the loss: examples, pristine pictures given with them, pristine and generated rows of
+# the memory. The second holds on more firmly.
+SHARES = ((0.3, 0.2, 0.25, 0.25), (0.2, 0.15, 0.3, 0.35))
 # Largest loss of mean AUC over the memory's groups; issue of the guard.
 TOLERATED = 0.01
 LEAST = 10  # new pictures of each class
@@ -92,7 +91,6 @@ class Choice:
 
     head: Head
     penalty: float
-    caution: float
     scores: Floats
     elsewhere_before: float
     elsewhere_after: float
@@ -115,7 +113,7 @@ class Point:
 def choose(
     head: Head, cases: Cases, memory: Memory, seed: int = 0, penalties: Sequence[float] = PENALTIES
 ) -> Choice:
-    """Cross-fit every penalty and caution, and refit with the best that does not forget.
+    """Cross-fit every penalty and every set of shares, and refit with the best that keeps the old.
 
     The best finds most at few false alarms. Where all forget, the one that forgets least is
     returned: see `Choice.forgets`.
@@ -128,71 +126,71 @@ def choose(
     new, old = _folds(cases, rng), _memory_folds(memory, rng)
     before = elsewhere(head(memory.rows), memory)
     best: tuple[tuple[float, float], Choice] | None = None
-    for penalty in penalties:
-        fits = [
-            refit(head, cases.take(new != f), memory.take(old != f), penalty) for f in range(FOLDS)
-        ]
-        for caution in CAUTIONS:
-            scores, recalled = np.zeros(len(cases.labels)), np.zeros(len(memory.rows))
-            for fold, fitted in enumerate(fits):
-                quieter = fitted.quieter(caution)
-                scores[new == fold] = cases.take(new == fold).scores(quieter)
-                recalled[old == fold] = quieter(memory.rows[old == fold])
-            after = elsewhere(recalled, memory)
-            found = Choice(head, penalty, caution, scores, before, after)
-            rank = (0.0, after) if found.forgets else (1.0, _found(scores, cases.labels))
-            if best is None or rank > best[0]:
-                best = (rank, found)
+    for penalty, shares in product(penalties, SHARES):
+        scores, recalled = np.zeros(len(cases.labels)), np.zeros(len(memory.rows))
+        for fold in range(FOLDS):
+            kept = cases.take(new != fold), memory.take(old != fold)
+            fitted = refit(head, *kept, penalty, shares)
+            scores[new == fold] = cases.take(new == fold).scores(fitted)
+            recalled[old == fold] = fitted(memory.rows[old == fold])
+        after = elsewhere(recalled, memory)
+        found = Choice(head, penalty, scores, before, after)
+        rank = (0.0, after) if found.forgets else (1.0, _found(scores, cases.labels))
+        if best is None or rank > best[0]:
+            best = (rank, replace(found, head=refit(head, cases, memory, penalty, shares)))
     assert best is not None
-    chosen = best[1]
-    fitted = refit(head, cases, memory, chosen.penalty).quieter(chosen.caution)
-    return replace(chosen, head=fitted)
+    return best[1]
 
 
-def refit(head: Head, cases: Cases, memory: Memory, penalty: float) -> Head:
-    """The head with one branch more, fitted on new cases and on the memory's pristine rows."""
+def refit(
+    head: Head,
+    cases: Cases,
+    memory: Memory,
+    penalty: float,
+    shares: tuple[float, float, float, float] = SHARES[0],
+) -> Head:
+    """The head plus a correction fitted on new cases and the memory; `shares` as in `SHARES`."""
     from scipy.optimize import minimize
 
-    old = ~memory.labels
-    rows = np.concatenate([cases.rows, memory.rows[old]])
-    crop_labels = cases.labels[cases.units]
-    labels = np.concatenate([crop_labels, np.zeros(old.sum(), np.bool_)])
-    # Half of the weight for the examples, a quarter each for the pristine pictures given with them
-    # and for those remembered. Each laundered picture counts the same, however many its crops.
-    sources = np.concatenate([cases.units, np.full(old.sum(), -1)])
-    weights = _weights(labels, sources, memory.groups[old])
+    rows = np.concatenate([cases.rows, memory.rows])
+    labels = np.concatenate([cases.labels[cases.units], memory.labels])
+    weights = _weights(cases, memory, shares)
     z = head.standardised(rows)
     centre, unit = z.mean(axis=0), (z.std(axis=0) + 1e-6) * np.sqrt(head.width)
     x = (z - centre) / unit
     base, sign = head(rows), np.where(labels, 1.0, -1.0)
 
-    def cost(branch: Floats) -> tuple[float, Floats]:
-        own = x @ branch[:-1] + branch[-1]
-        margin = sign * np.logaddexp(base, own)
-        part = 1 / (1 + np.exp(np.clip(base - own, -30, 30)))  # the branch's part of the odds
-        slope = -weights * sign * part / (1 + np.exp(np.clip(margin, -30, 30)))
-        gradient = np.append(x.T @ slope + penalty * branch[:-1], slope.sum())
-        value = weights @ np.logaddexp(0.0, -margin) + penalty / 2 * (branch[:-1] @ branch[:-1])
-        return float(value), gradient
+    def cost(correction: Floats) -> tuple[float, Floats]:
+        own = correction[:-1]
+        margin = sign * (base + x @ own + correction[-1])
+        slope = -weights * sign / (1 + np.exp(np.clip(margin, -30, 30)))
+        gradient = np.append(x.T @ slope + penalty * own, slope.sum())
+        return float(weights @ np.logaddexp(0.0, -margin) + penalty / 2 * (own @ own)), gradient
 
-    start = np.append(np.zeros(head.width), QUIET)
+    start = np.zeros(head.width + 1)
     found = np.asarray(minimize(cost, start, jac=True, method="L-BFGS-B").x, np.float64)
     weight = found[:-1] / unit
-    return head.with_branch(Branch(weight, float(found[-1] - weight @ centre)))
+    return head.plus(weight, float(found[-1] - weight @ centre))
 
 
-def _weights(labels: Flags, units: NDArray[np.int64], groups: Names) -> Floats:
-    """Weights of crops with sum 1; the last `len(groups)` are those of the memory."""
-    weights = np.zeros(len(labels))
-    new = units >= 0
-    per_unit = np.bincount(units[new])
-    for label, mass in ((True, 0.5), (False, 0.25)):
-        chosen = new & (labels == label)
-        each = 1 / per_unit[units[chosen]]
-        weights[chosen] = mass * each / each.sum()
-    _, which, size = np.unique(groups, return_inverse=True, return_counts=True)
-    weights[~new] = 0.25 / (len(size) * size[which])
-    return weights
+def _weights(cases: Cases, memory: Memory, shares: tuple[float, float, float, float]) -> Floats:
+    """Weights of crops, then of the memory's rows, with sum 1.
+
+    Each laundered picture counts the same, however many its crops, and so does each group of the
+    memory.
+    """
+    labels = cases.labels[cases.units]
+    crops, rows = np.zeros(len(labels)), np.zeros(len(memory.labels))
+    per_unit = np.bincount(cases.units)
+    for label, share in zip((True, False), shares[:2], strict=True):
+        each = (labels == label) / per_unit[cases.units]
+        crops += share * each / each.sum()
+    for label, share in zip((False, True), shares[2:], strict=True):
+        of_class = np.flatnonzero(memory.labels == label)
+        _, which, size = np.unique(memory.groups[of_class], return_inverse=True, return_counts=True)
+        rows[of_class] = share / (len(size) * size[which])
+    weights = np.concatenate([crops, rows])
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
 def elsewhere(scores: Floats, memory: Memory) -> float:

@@ -3,11 +3,13 @@
 Question     Was the whole picture generated (by a GAN, a diffusion or an autoregressive model)?
 How          Crops of 224 pixels are cut at native resolution, never resized. The first nine blocks
              of a CLIP ViT-B/16 image tower [1]_ describe each; class token and mean patch token
-             after blocks 6 to 9 are joined into an embedding of 256 numbers, on which one linear
-             layer decides. That frozen features of such a tower generalise to unseen generators
-             was shown in [2]_; here the middle blocks serve, which keep texture, and the upper
-             five of them are tuned on crops of many generators, of photographs, and of pairs of a
-             photograph and its reconstruction by an autoencoder, laundered alike [3]_.
+             after blocks 6 to 9 are joined, and a small layer decides. That frozen features of such
+             a tower generalise to unseen generators was shown in [2]_; here the middle blocks
+             serve, which keep texture, and the upper five of them are tuned on crops of many
+             generators, of photographs, and of pairs of a photograph and its reconstruction by an
+             autoencoder, laundered alike [3]_. Beside its log odds the network gives 128 principal
+             components of what was joined: a head adapted to a generator from a few examples is a
+             linear layer on both.
 Score        Mean over the crops of the log odds of "generated" under equal numbers of both classes.
              Unit: log odds, natural. The map shows them crop by crop.
 Blind spots  Generators whose pictures resemble none of the training set, foremost current
@@ -80,7 +82,7 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
         return network_input(views.crops(pixels, SIDE, CROPS)[0])
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(1, 3, 224, 224) in 0..255 -> (1, 256) embedding."""
+        """(1, 3, 224, 224) in 0..255 -> (1, D) embedding."""
         from tellsign.nn.runtime import network
 
         return network(self.needed.path(MODEL)).run_all(batch)[1]
@@ -100,16 +102,9 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
 
 
 def log_odds(rows: NDArray[np.float32], head: dict[str, Any]) -> NDArray[np.float64]:
-    """(k, 256) embeddings -> (k,) log odds of one linear layer on standardised numbers.
-
-    An adapted head has more of them, each for one generator; their odds are added.
-    """
+    """(k, D) embeddings -> (k,) log odds of one linear layer on standardised numbers."""
     scaled = (rows - np.array(head["mean"])) / np.array(head["scale"])
-    odds = [
-        scaled @ np.array(layer["weight"]) + layer["bias"]
-        for layer in (head, *head.get("more", ()))
-    ]
-    return np.asarray(np.logaddexp.reduce(odds, axis=0), np.float64)
+    return np.asarray(scaled @ np.array(head["weight"]) + head["bias"], np.float64)
 
 
 @cache

@@ -25,11 +25,11 @@ from tellsign.training.fit import Batch, Schedule, bank_draw, predict
 from tellsign.training.fit import fit as run_loop
 from tellsign.training.head import HEAD_FILE, MEMORY_FILE, Head, condensed
 from tellsign.training.heldout import REPORTED, means, measure
-from tellsign.training.networks.embedding_probe import EmbeddingProbe
+from tellsign.training.networks.embedding_probe import Described, EmbeddingProbe
 from tellsign.training.quantise import quantise
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
-from tellsign.training.selection import choose_held_out
+from tellsign.training.selection import choose_held_out, evenly
 
 SIDE = 224
 PARITY_CROPS = 64
@@ -37,6 +37,8 @@ REMEMBERED = 600  # rows of the memory
 PER_GROUP = 30  # of one group at most
 CHECKED_CROPS = 16  # of each held-out group and condition at most, while training
 MEASURED_CROPS = 60  # the same, of what is written
+DESCRIBED_CROPS = 16  # of each training group and condition, for the principal components
+COMPONENTS = 128  # more would take the files above 70 MB
 MEASURED_FILE = "measured.json"
 
 
@@ -44,7 +46,7 @@ MEASURED_FILE = "measured.json"
 class Settings:
     taps: tuple[int, ...]  # blocks whose output is used, counted from 0
     frozen: int  # blocks that keep the tower's weights
-    size: int  # of the embedding
+    size: int  # units of the last layer but one
     dropout: float
     crops: int  # of a batch
     paired: float  # share of the generated half that are reconstructions with their originals
@@ -121,16 +123,15 @@ def write(job: Job, net: EmbeddingProbe, numbers: NDArray[np.int64], effort: str
     net.eval()
     scores = predict(net, bank.crops, held_out, SIDE, score=score, bfloat16=True)
     found = measure([bank.rows[i] for i in held_out], scores)
+    described = evenly(bank.rows, numbers, DESCRIBED_CROPS, job.seed, REPORTED)
+    joined = predict(net, bank.crops, described, SIDE, score=lambda n, x: n(x)[1], bfloat16=True)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch) / "whole.onnx"
-        export(net, whole)
+        export(Described(net, torch.from_numpy(joined), COMPONENTS), whole)
         files = quantise(whole, job.out)
     model = network(job.out / "model.onnx")
     head = Head(
-        net.head.weight.detach()[0].numpy().astype(np.float64),
-        float(net.head.bias.detach()[0]),
-        np.zeros(net.head.in_features),
-        np.ones(net.head.in_features),
+        np.eye(1, 1 + COMPONENTS)[0], 0.0, np.zeros(1 + COMPONENTS), np.ones(1 + COMPONENTS)
     )
     rng = np.random.default_rng(job.seed)
     some = rng.permutation(held_out)[:PARITY_CROPS]
@@ -160,13 +161,13 @@ def write(job: Job, net: EmbeddingProbe, numbers: NDArray[np.int64], effort: str
     )
 
 
-def export(net: EmbeddingProbe, path: Path) -> None:
-    """Write float32 ONNX: crops (n, 3, 224, 224) -> logits (n, 1), embeddings (n, size)."""
+def export(net: Described, path: Path) -> None:
+    """Write float32 ONNX: crops (n, 3, 224, 224) -> logits (n, 1), embeddings (n, D)."""
     names = ["logit", "embedding"]
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own age
         torch.onnx.export(
-            net,
+            net.eval(),
             (torch.zeros(2, 3, SIDE, SIDE),),
             str(path),
             dynamo=False,

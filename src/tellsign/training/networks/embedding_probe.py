@@ -48,10 +48,10 @@ class Block(nn.Module):
 
 
 class EmbeddingProbe(nn.Module):
-    """Crops (n, 3, 224, 224), RGB in 0..255 -> logits (n, 1) and embeddings (n, size).
+    """Crops (n, 3, 224, 224), RGB in 0..255 -> logits (n, 1) and what was joined (n, taps * 1536).
 
-    The embedding joins the class token and the mean patch token after each block in `taps`.
-    Blocks below `frozen` keep the weights of the tower.
+    Joined are the class token and the mean patch token after each block in `taps`, normalised;
+    a layer of `size` units and the head follow. Blocks below `frozen` keep the tower's weights.
     """
 
     def __init__(self, taps: tuple[int, ...], frozen: int, size: int, dropout: float) -> None:
@@ -94,8 +94,11 @@ class EmbeddingProbe(nn.Module):
             if i in self.taps:
                 pooled = torch.cat([x[:, 0], x[:, 1:].mean(1)], 1)
                 found.append(self.tap_norms[self.taps.index(i)](pooled))
-        embedding = F.gelu(self.project(self.drop(torch.cat(found, 1))))
-        return self.head(embedding), embedding
+        joined = torch.cat(found, 1)
+        hidden = F.gelu(self.project(self.drop(joined)))
+        # Written out, since int8 products would round the very last step as well.
+        logit = (hidden * self.head.weight).sum(1, keepdim=True) + self.head.bias
+        return logit, joined
 
     def load_tower(self, path: Path) -> None:
         """Read the tower's weights. Raises ArtifactError when the file is another model."""
@@ -103,6 +106,32 @@ class EmbeddingProbe(nn.Module):
             _load(self, path)
         except (KeyError, OSError, IndexError, RuntimeError) as error:
             raise ArtifactError(f"{path.name} is no CLIP ViT-B/16 image tower: {error}") from error
+
+
+class Described(nn.Module):
+    """The network as it is shipped: logits (n, 1) and embeddings (n, 1 + components).
+
+    An embedding holds the logit, which is what training was about, and principal components of what
+    was joined, scaled to a variance of 1: there is far more in them of a generator that was not
+    trained on than in the last layer, and heads are adapted on both.
+    """
+
+    def __init__(self, net: EmbeddingProbe, joined: Tensor, components: int) -> None:
+        """`joined`: (m, d) of training crops, m >= components."""
+        super().__init__()
+        self.net = net
+        mean, deviation = joined.mean(0), joined.std(0) + 1e-3
+        scaled = (joined - mean) / deviation
+        _, spread, directions = torch.linalg.svd(scaled / len(joined) ** 0.5, full_matrices=False)
+        weight = directions[:components] / spread[:components, None] / deviation
+        self.components = nn.Linear(joined.shape[1], components)
+        with torch.no_grad():
+            self.components.weight.copy_(weight)
+            self.components.bias.copy_(-weight @ mean)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logit, joined = self.net(x)
+        return logit, torch.cat([logit, self.components(joined)], 1)
 
 
 def _load(net: EmbeddingProbe, path: Path) -> None:
