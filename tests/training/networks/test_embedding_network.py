@@ -14,7 +14,7 @@ from tellsign.training.networks import embedding_probe as net  # noqa: E402
 
 SETTINGS = learner.Settings(
     taps=(0, 1), frozen=1, size=8, dropout=0.2, crops=4, paired=0.5, power=0.5, margin=0.3,
-    smoothing=0.0, blur=0.0, jpeg=0.0, rate=1e-3, trunk=0.05, decay=0.0, steps=1,
+    smoothing=0.0, blur=0.0, jpeg=0.0, blend=1.0, rate=1e-3, trunk=0.05, decay=0.0, steps=1,
 )  # fmt: skip
 
 

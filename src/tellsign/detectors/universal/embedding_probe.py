@@ -1,15 +1,16 @@
-"""Middle layers of a pre-trained vision transformer, tuned on laundered crops.
+"""Middle layers of a pre-trained vision transformer under a head trained on laundered crops.
 
 Question     Was the whole picture generated (by a GAN, a diffusion or an autoregressive model)?
 How          Crops of 224 pixels are cut at native resolution, never resized. The first nine blocks
              of a CLIP ViT-B/16 image tower [1]_ describe each; class token and mean patch token
              after blocks 6 to 9 are joined, and a small layer decides. That frozen features of such
              a tower generalise to unseen generators was shown in [2]_; here the middle blocks
-             serve, which keep texture, and the upper five of them are tuned on crops of many
-             generators, of photographs, and of pairs of a photograph and its reconstruction by an
-             autoencoder, laundered alike [3]_. Beside its log odds the network gives 128 principal
-             components of what was joined: a head adapted to a generator from a few examples is a
-             linear layer on both.
+             serve, which keep texture. The layer was trained on crops of many generators, of
+             photographs, and of pairs of a photograph and its reconstruction by an autoencoder,
+             laundered alike [3]_, while the upper five blocks were tuned with it; of their tuning
+             only a small part is kept, which serves unseen generators better [4]_. Beside its log
+             odds the network gives 128 principal components of what was joined: a head adapted to
+             a generator from a few examples is a linear layer on both.
 Score        Mean over the crops of the log odds of "generated" under equal numbers of both classes.
              Unit: log odds, natural. The map shows them crop by crop.
 Blind spots  Generators whose pictures resemble none of the training set, foremost current
@@ -24,6 +25,8 @@ References   .. [1] A. Radford et al., "Learning transferable visual models from
              generalize across generative models", CVPR 2023. :DOI:`10.1109/CVPR52729.2023.02345`
              .. [3] F. Guillaro et al., "A bias-free training paradigm for more general AI-generated
              image detection", CVPR 2025. :DOI:`10.48550/arXiv.2412.17671`
+             .. [4] M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+             :DOI:`10.1109/CVPR52688.2022.00780`
 """
 
 from __future__ import annotations

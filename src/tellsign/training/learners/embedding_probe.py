@@ -55,6 +55,7 @@ class Settings:
     smoothing: float  # of labels
     blur: float  # share of crops blurred once more
     jpeg: float  # share of crops compressed once more
+    blend: float  # share of the tuning that stays in the tower's blocks at the end
     rate: float
     trunk: float  # factor of the rate in the tower's blocks
     decay: float
@@ -113,7 +114,14 @@ def fit(job: Job) -> None:
         check=check,
         slow={"blocks.": settings.trunk},
     )
-    write(job, net, numbers, f"{state.steps} steps of {settings.crops} crops")
+    net.blend(job.weights, settings.blend)
+    write(
+        job,
+        net,
+        numbers,
+        f"{state.steps} steps of {settings.crops} crops; "
+        f"{settings.blend:g} of the tuning kept in the blocks",
+    )
 
 
 def write(job: Job, net: EmbeddingProbe, numbers: NDArray[np.int64], effort: str) -> None:

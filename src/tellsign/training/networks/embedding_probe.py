@@ -77,6 +77,19 @@ class EmbeddingProbe(nn.Module):
             parameter.requires_grad_(not name.startswith(fixed))
         return [name for name, p in self.named_parameters() if p.requires_grad]
 
+    def blend(self, tower: Path, share: float) -> None:
+        """Go back towards the tower's own blocks: `share` of each weight stays as it was tuned.
+
+        What tuning gains on generators like those of training it loses on others; between both
+        lies the best (Wortsman et al., CVPR 2022, :DOI:`10.1109/CVPR52688.2022.00780`). What
+        follows the blocks stays as it is.
+        """
+        own = EmbeddingProbe(self.taps, self.frozen, 1, 0.0)
+        own.load_tower(tower)
+        with torch.no_grad():
+            for tuned, kept in zip(self.blocks.parameters(), own.blocks.parameters(), strict=True):
+                tuned.copy_(kept + share * (tuned - kept))
+
     def stem(self, x: Tensor) -> Tensor:
         patches = self.patch((x - self.mean) / self.std).flatten(2).transpose(1, 2)
         token = self.token.expand(x.shape[0], 1, -1)
