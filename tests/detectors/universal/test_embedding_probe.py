@@ -33,7 +33,7 @@ def test_the_score_is_the_mean_of_the_crops(found: Evidence) -> None:
     cut, _ = probe.views.crops(textured(300, 460), probe.SIDE, probe.CROPS)
     detector = probe.EmbeddingProbe()
     rows = detector.infer_rows(network_input(cut))
-    logits = probe.log_odds(rows, probe._head(detector.needed))
+    logits = probe.logits_of(rows, probe._head(detector.needed))
     assert found.score == pytest.approx(float(logits.mean()), abs=1e-6)
     assert found.findings[0].values["crops"] == len(cut) > 1
 
@@ -48,7 +48,7 @@ def test_a_crop_does_not_depend_on_its_neighbours() -> None:
 def test_the_map_lies_over_the_picture(found: Evidence) -> None:
     (own,) = found.maps
     assert own.values.shape == (10, 15)
-    assert own.span == (-5, 5)
+    assert own.span == probe.SPAN
     assert 0.5 < own.valid.mean() <= 1
     region = found.findings[0].where
     assert isinstance(region, Box)
@@ -72,4 +72,4 @@ def test_small_and_flat_pictures_are_left_alone() -> None:
 def test_the_head_is_one_linear_layer() -> None:
     head = {"weight": [2.0, -1.0], "bias": 0.5, "mean": [1.0, 0.0], "scale": [2.0, 1.0]}
     rows = np.array([[3.0, 1.0], [1.0, 0.0]], np.float32)
-    np.testing.assert_allclose(probe.log_odds(rows, head), [1.5, 0.5])
+    np.testing.assert_allclose(probe.logits_of(rows, head), [1.5, 0.5])

@@ -8,11 +8,13 @@ How          Crops of 224 pixels are cut at native resolution, never resized. Th
              serve, which keep texture. The layer was trained on crops of many generators, of
              photographs, and of pairs of a photograph and its reconstruction by an autoencoder,
              laundered alike [3]_, while the upper five blocks were tuned with it; of their tuning
-             only a small part is kept, which serves unseen generators better [4]_. Beside its log
-             odds the network gives 128 principal components of what was joined: a head adapted to
+             only a small part is kept, which serves unseen generators better [4]_. Beside its
+             logit the network gives 128 principal components of what was joined: a head adapted to
              a generator from a few examples is a linear layer on both.
-Score        Mean over the crops of the log odds of "generated" under equal numbers of both classes.
-             Unit: log odds, natural. The map shows them crop by crop.
+Score        Mean over the crops of the network's logit; larger = more support for a generated
+             picture. Since the blocks were taken back after training, it is smaller than log odds
+             would be, and its zero has no meaning before calibration. Unit: logits. The map shows
+             them crop by crop.
 Blind spots  Generators whose pictures resemble none of the training set, foremost current
              commercial models with photograph-like output. Pictures shrunk to few pixels or
              compressed hard lose what is looked at. Paintings, drawings, renderings and photographs
@@ -49,6 +51,7 @@ NAME, VERSION = "embedding_probe", "1"
 HEAD = "head.json"
 SIDE = 224  # pixels; what the tower was trained for
 CROPS = 8  # at most; what two cores do in about a third of a second
+SPAN = (-1.5, 1.5)  # logits of 98 % of the crops of held-out groups
 MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
 
 
@@ -58,7 +61,7 @@ MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
     family=Family.UNIVERSAL,
     question=Question.SYNTHETIC,
     needs=View.PIXELS,
-    unit="log odds",
+    unit="logits",
     artifact=f"{NAME}@{VERSION}",
     abstentions={
         "too_small": f"The shorter side has fewer than {MIN_SIDE} pixels.",
@@ -91,21 +94,21 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
         return network(self.needed.path(MODEL)).run_all(batch)[1]
 
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
-        logits = log_odds(out, _head(self.needed))
+        logits = logits_of(out, _head(self.needed))
         corners = views.corners(media.shape, SIDE, CROPS)
         finding = Finding(
             "embedding.crop",
             f"Of {len(logits)} crops this one speaks most for generation "
-            f"(log odds {logits.max():.1f}; the least {logits.min():.1f}).",
+            f"(logit {logits.max():.2f}; the least {logits.min():.2f}).",
             crop_box(corners[int(logits.argmax())], SIDE, media.shape),
             {"crops": len(logits), "most": float(logits.max()), "least": float(logits.min())},
         )
-        found = views.crop_map(logits, corners, SIDE, media.shape, views.LOG_ODDS)
+        found = views.crop_map(logits, corners, SIDE, media.shape, SPAN)
         return self.evidence(float(logits.mean()), [found], [finding])
 
 
-def log_odds(rows: NDArray[np.float32], head: dict[str, Any]) -> NDArray[np.float64]:
-    """(k, D) embeddings -> (k,) log odds of one linear layer on standardised numbers."""
+def logits_of(rows: NDArray[np.float32], head: dict[str, Any]) -> NDArray[np.float64]:
+    """(k, D) embeddings -> (k,) logits of one linear layer on standardised numbers."""
     scaled = (rows - np.array(head["mean"])) / np.array(head["scale"])
     return np.asarray(scaled @ np.array(head["weight"]) + head["bias"], np.float64)
 
