@@ -33,8 +33,8 @@ from tellsign.training.selection import choose_held_out, evenly
 
 SIDE = 224
 PARITY_CROPS = 64
-REMEMBERED = 600  # rows of the memory
-PER_GROUP = 30  # of one group at most
+REMEMBERED = 2000  # rows of the memory
+PER_GROUP = 100  # of one group at most
 CHECKED_CROPS = 16  # of each held-out group and condition at most, while training
 MEASURED_CROPS = 60  # the same, of what is written
 DESCRIBED_CROPS = 16  # of each training group and condition, for the principal components
