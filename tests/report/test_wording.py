@@ -8,6 +8,7 @@ import pytest
 from report_examples import EXAMPLES, TITLES, media, pristine, signed, spliced
 
 from tellsign.fusion import policy
+from tellsign.fusion.fuse import NO_WEIGHT
 from tellsign.report import headline, wording
 from tellsign.types import (
     Box,
@@ -135,6 +136,18 @@ def test_every_abstention_and_failure_is_listed(example: Report) -> None:
         described = outcome.question is Question.PROCESSED
         name = outcome.origin.detector.replace("_", " ")
         assert (name in listed) == (silent and not described)
+
+
+def test_a_calibrated_detector_without_weight_is_said_to_be_left_out() -> None:
+    report = spliced()
+    conclusion = next(c for c in report.conclusions if c.used)
+    name = conclusion.used[0]
+    muted = replace(conclusion, used=(), unused=((name, NO_WEIGHT),))
+    others = tuple(c for c in report.conclusions if c is not conclusion)
+    listed = dict(wording.unsaid(replace(report, conclusions=(muted, *others)), {}))
+    told = "Calibrated, not used in the conclusion: it adds nothing to the others."
+    assert listed[name.replace("_", " ")] == told
+    assert told not in dict(wording.unsaid(report, {})).values()
 
 
 def test_the_colours_of_a_map_in_words() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tellsign import __version__
-from tellsign.fusion.fuse import PROPOSITIONS
+from tellsign.fusion.fuse import NO_WEIGHT, PROPOSITIONS
 from tellsign.fusion.policy import Policy
 from tellsign.report.headline import (
     generator_name,
@@ -307,6 +307,7 @@ def prose(text: str) -> str:
 def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(subject, reason) of everything this examination leaves open."""
     yield from open_questions(report)
+    unheard = {name for c in report.conclusions for name, reason in c.unused if reason == NO_WEIGHT}
     for outcome in report.outcomes:
         name = detector_name(outcome.origin.detector, titles)
         if not isinstance(outcome, Evidence):
@@ -314,6 +315,8 @@ def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str
             yield name, f"{reason[0].upper()}{reason[1:]}"
         elif outcome.origin.detector not in report.calibrated and outcome.question in CONCLUDED:
             yield name, f"{UNCALIBRATED.capitalize()}."
+        elif outcome.origin.detector in unheard:
+            yield name, f"Calibrated, not used in the conclusion: it {NO_WEIGHT}."
 
 
 def open_questions(report: Report) -> Iterator[tuple[str, str]]:
