@@ -152,6 +152,8 @@ def _evidence(
     lines: list[RenderableType] = [_text((name, "bold")), _text(wording.score_text(evidence))]
     if calibrated or evidence.question in CONCLUDED:
         lines.append(_text(wording.llr_text(calibrated)))
+    if evidence.origin.detector in wording.left_out(report):
+        lines.append(_text(wording.LEFT_OUT))
     for finding in evidence.findings:
         details = wording.finding_details(finding)
         found = _text(wording.finding_text(finding), (f"\n{details}" if details else "", "dim"))

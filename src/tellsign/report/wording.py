@@ -65,6 +65,7 @@ VIEWS: Final = (
     "conclusion, and differences in them have many harmless causes."
 )
 UNCALIBRATED: Final = "uncalibrated, not used in the conclusion"
+LEFT_OUT: Final = f"not used in the conclusion: it {NO_WEIGHT}"
 UNDOCUMENTED: Final = "What it cannot see is in its documentation."
 NO_CONCLUSION: Final = "No conclusion"
 HISTORY: Final = (
@@ -307,7 +308,7 @@ def prose(text: str) -> str:
 def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(subject, reason) of everything this examination leaves open."""
     yield from open_questions(report)
-    unheard = {name for c in report.conclusions for name, reason in c.unused if reason == NO_WEIGHT}
+    unheard = left_out(report)
     for outcome in report.outcomes:
         name = detector_name(outcome.origin.detector, titles)
         if not isinstance(outcome, Evidence):
@@ -316,7 +317,12 @@ def unsaid(report: Report, titles: Mapping[str, str]) -> Iterator[tuple[str, str
         elif outcome.origin.detector not in report.calibrated and outcome.question in CONCLUDED:
             yield name, f"{UNCALIBRATED.capitalize()}."
         elif outcome.origin.detector in unheard:
-            yield name, f"Calibrated, not used in the conclusion: it {NO_WEIGHT}."
+            yield name, f"Calibrated, {LEFT_OUT}."
+
+
+def left_out(report: Report) -> set[str]:
+    """Detectors that were calibrated and have no part in a conclusion all the same."""
+    return {name for c in report.conclusions for name, reason in c.unused if reason == NO_WEIGHT}
 
 
 def open_questions(report: Report) -> Iterator[tuple[str, str]]:
