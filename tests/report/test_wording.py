@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from report_examples import EXAMPLES, TITLES, media, pristine, signed, spliced
+from report_examples import EXAMPLES, TITLES, pristine, signed, spliced
 
 from tellsign.fusion import policy
 from tellsign.fusion.fuse import NO_WEIGHT
@@ -13,10 +13,8 @@ from tellsign.report import headline, wording
 from tellsign.types import (
     Box,
     ByteRange,
-    CameraFacts,
     Evidence,
     GeneratorClaim,
-    JpegFacts,
     Polygon,
     Provenance,
     ProvenanceState,
@@ -173,30 +171,6 @@ def test_the_scale_in_words() -> None:
 def test_docstring_sections_become_prose() -> None:
     text = "Pastes aligned to\n  the grid (1 in 64) [1]_; see :DOI:`10.1/2` and ``x``."
     assert wording.prose(text) == "Pastes aligned to the grid (1 in 64); see 10.1/2 and x."
-
-
-def test_facts_of_the_file() -> None:
-    report = spliced()
-    jpeg = JpegFacts(None, "grey", True, "")
-    facts = media(orientation=6, frames=4, duration=2.5, codec="av1", jpeg=jpeg, format=None)
-    rows = dict(wording.media_rows(replace(report, media=facts)))
-    assert rows["Picture"] == "UNKNOWN FORMAT, 640 x 480 pixels, RGB, 8 bits, 4 frames"
-    assert rows["Duration"] == "2.5 s, codec av1"
-    assert rows["JPEG"] == "quality no standard table, grey, progressive"
-    assert rows["Orientation"] == "Exif 6; coordinates are of stored pixels"
-    bare = dict(wording.media_rows(replace(report, media=media(camera=None, duration=1.0))))
-    assert "Stated camera" not in bare
-    assert bare["Duration"] == "1 s"
-    silent = CameraFacts(None, None, None, None)
-    unnamed = dict(wording.media_rows(replace(report, media=media(camera=silent))))
-    assert "Stated camera" not in unnamed
-
-
-def test_an_unhashed_source_has_no_hash_to_show() -> None:
-    report = EXAMPLES["unopened"]()
-    nameless = replace(report, source=replace(report.source, sha256=""))
-    assert [k for k, _ in wording.media_rows(nameless)] == ["File", "Size"]
-    assert "Input SHA-256" not in dict(wording.repeat_rows(nameless, None))
 
 
 def test_one_line_for_each_outcome_of_a_child() -> None:

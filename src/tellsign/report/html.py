@@ -16,7 +16,7 @@ from typing import Final
 from tellsign import __version__
 from tellsign.fusion import policy as policies
 from tellsign.fusion.policy import Policy
-from tellsign.report import viewer, wording
+from tellsign.report import file_rows, viewer, wording
 from tellsign.report.markup import Html, join, tag
 from tellsign.report.overlay import Pixels
 from tellsign.report.report import SENTENCE
@@ -119,7 +119,7 @@ def _masthead(report: Report, main: list[Html | None]) -> Html:
             class_="top",
         ),
         tag("h1", clean(report.headline, SENTENCE)),
-        facts(wording.media_rows(report)),
+        facts(file_rows.media_rows(report)),
         tag("nav", tag("ul", *links), aria_label="Contents"),
         class_="masthead",
     )
@@ -368,7 +368,7 @@ def _child(report: Report, titles: Mapping[str, str]) -> Html:
         "article",
         tag("h3", clean(report.source.name), class_="wrap"),
         tag("p", clean(report.headline, SENTENCE)),
-        facts(row for row in wording.media_rows(report) if row[0] != "File"),
+        facts(row for row in file_rows.media_rows(report) if row[0] != "File"),
         tag("p", f"Provenance: {wording.provenance_text(report)}"),
         tag("details", tag("summary", "What was tested"), tag("ul", *outcomes, class_="plain"))
         if outcomes
@@ -402,10 +402,10 @@ def _reading(policy: Policy) -> Html:
 
 
 def _repeat(report: Report, command: str | None) -> Html:
-    rows = [r for r in wording.repeat_rows(report, command) if r[0] != "Command"]
+    rows = [r for r in file_rows.repeat_rows(report, command) if r[0] != "Command"]
     methods = [
         tag("tr", tag("td", name), tag("td", tag("code", what)))
-        for name, what in wording.method_rows(report)
+        for name, what in file_rows.method_rows(report)
     ]
     return tag(
         "section",
@@ -413,7 +413,7 @@ def _repeat(report: Report, command: str | None) -> Html:
         tag(
             "div",
             tag("p", wording.REPEAT),
-            tag("code", wording.command_text(report, command), class_="command"),
+            tag("code", file_rows.command_text(report, command), class_="command"),
             facts(iter(rows)),
             tag(
                 "details",

@@ -18,7 +18,7 @@ from tellsign import __version__
 from tellsign.errors import MissingExtra
 from tellsign.fusion import policy as policies
 from tellsign.fusion.policy import Policy
-from tellsign.report import overlay, wording
+from tellsign.report import file_rows, overlay, wording
 from tellsign.report.overlay import Pixels
 from tellsign.report.report import SENTENCE
 from tellsign.report.text import clean
@@ -164,7 +164,7 @@ class _Parts:
 
     def subject(self) -> Iterator[Flowable]:
         yield self.heading("Subject of the examination")
-        yield self.rows(wording.media_rows(self.report))
+        yield self.rows(file_rows.media_rows(self.report))
 
     def conclusions(self) -> Iterator[Flowable]:
         yield self.heading("Conclusions")
@@ -278,7 +278,7 @@ class _Parts:
         for child in self.report.children:
             yield self.text(clean(child.source.name), "h2")
             yield self.text(clean(child.headline, SENTENCE))
-            yield self.rows(r for r in wording.media_rows(child) if r[0] != "File")
+            yield self.rows(r for r in file_rows.media_rows(child) if r[0] != "File")
             for name, what in wording.outcome_lines(child, self.exhibit.titles):
                 yield self.text(f"{name}: {what}", "soft")
 
@@ -293,9 +293,9 @@ class _Parts:
     def repeat(self) -> Iterator[Flowable]:
         yield self.heading("How to repeat it")
         yield self.text(wording.REPEAT)
-        yield self.rows(wording.repeat_rows(self.report, self.command))
+        yield self.rows(file_rows.repeat_rows(self.report, self.command))
         yield self.text("Detectors, their versions and hashes", "h2")
-        yield self.rows(wording.method_rows(self.report), 42)
+        yield self.rows(file_rows.method_rows(self.report), 42)
 
     # --- pieces ----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from tellsign.report import wording
+from tellsign.report import file_rows, wording
 from tellsign.report.report import SENTENCE
 from tellsign.report.text import clean
 from tellsign.types import CONCLUDED, Evidence, Report, Support
@@ -101,7 +101,7 @@ def _rows(rows: Iterator[tuple[str, str]], indent: int = 0) -> RenderableType:
 
 
 def _file(report: Report) -> RenderableType:
-    return _rows(wording.media_rows(report))
+    return _rows(file_rows.media_rows(report))
 
 
 def _provenance(report: Report) -> RenderableType:
@@ -195,5 +195,7 @@ def _children(report: Report) -> Iterator[RenderableType]:
 
 
 def _repeat(report: Report) -> Iterator[RenderableType]:
-    rows = (r for r in wording.repeat_rows(report, None) if r[0] in ("Version", "Plan", "Examined"))
+    rows = (
+        r for r in file_rows.repeat_rows(report, None) if r[0] in ("Version", "Plan", "Examined")
+    )
     yield _rows(rows)
