@@ -57,6 +57,12 @@ def test_small_and_large_again(tmp_path: Path) -> None:
         again(smooth, [net], 4)
 
 
+def test_a_network_of_other_conventions_is_refused(tmp_path: Path) -> None:
+    inverted = written(tmp_path, "Power turn 1 1 data output 0=1.0 1=-1.0 2=1.0", "inverted")
+    with pytest.raises(ArtifactError, match=r"inverted\.param drew another picture"):
+        again(np.full((64, 64, 3), 40, np.uint8), [inverted], 1)
+
+
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     picture = noise(32, 32)
     with pytest.raises(ArtifactError, match=r"none\.param, none\.bin missing"):

@@ -23,6 +23,8 @@ from tellsign.forge.generate import reconstruct
 Pixels = NDArray[np.uint8]
 
 MARGIN: Final = 32  # pixels reflected around a picture; networks without padding eat up to 28
+COARSE: Final = 8  # pixels; what a network draws anew agrees with its picture on this scale
+ALIKE: Final = 12.0  # grey levels of mean difference there; of 140 pictures of sound networks, none
 LARGEST: Final = 1024  # pixels of a side; networks of dense blocks need gigabytes beyond
 # Half precision overflows in residual networks of this depth on CPUs that emulate it.
 FULL_PRECISION: Final = {
@@ -97,7 +99,8 @@ def again(
     Raises
     ------
     ArtifactError
-        The networks together do not enlarge by `factor`; and as `enlarge`.
+        The networks together do not enlarge by `factor`, or draw something else: they want
+        another range or order of colours; and as `enlarge`.
     """
     height, width = pixels.shape[:2]
     small = (width // factor, height // factor)
@@ -109,10 +112,18 @@ def again(
         drawn = np.clip(np.rint(rough), 0, 255).astype(np.uint8)
     for param in params:
         drawn = enlarge(drawn, param)
+    names = ", ".join(p.name for p in params)
     if drawn.shape != pixels.shape:
-        names = ", ".join(p.name for p in params)
         raise ArtifactError(f"{names} do not enlarge by {factor}")
+    if (gap := _gap(drawn, pixels)) > ALIKE:
+        raise ArtifactError(f"{names} drew another picture: {gap:.0f} grey levels away")
     return drawn
+
+
+def _gap(one: Pixels, other: Pixels) -> float:
+    size = (max(1, one.shape[1] // COARSE), max(1, one.shape[0] // COARSE))
+    a, b = (cv2.resize(p, size, interpolation=cv2.INTER_AREA).astype(float) for p in (one, other))
+    return float(np.abs(a - b).mean())
 
 
 def _run(param: Path, values: NDArray[np.float32]) -> NDArray[np.float32]:
