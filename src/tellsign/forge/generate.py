@@ -1,7 +1,7 @@
 """Generated pictures of our own making: reconstructions and samples by networks a user has.
 
 A generator is a folder with ``generator.toml`` and ONNX files; nothing is downloaded and none comes
-with tellsign. Three kinds are known::
+with tellsign. Four kinds are known::
 
     kind = "autoencoder"        encoder.onnx, decoder.onnx
     name = "toy-nearest"
@@ -17,8 +17,11 @@ with tellsign. Three kinds are known::
     latent = [3, 32, 32]
     steps = 25
 
+    kind = "enlarger"           enlarger.onnx; see `tellsign.forge.enlarge`
+    factor = 2                  a picture's sides grow by it
+
 ``tellsign train`` with a recipe ``toy_*`` makes such folders from photographs; ``scripts/
-convert_taesd`` makes one from weights that a user has.
+convert_taesd`` and ``scripts/convert_ncnn`` make them from weights that a user has.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ FILES = {
     "autoencoder": ("encoder.onnx", "decoder.onnx"),
     "gan": ("generator.onnx",),
     "diffusion": ("denoiser.onnx",),
+    "enlarger": ("enlarger.onnx",),
 }
+DRAWING = ("gan", "diffusion")  # kinds that make pictures of noise alone
 TILE = 1024  # pixels; a convolutional autoencoder of 64 channels needs 0.3 GB for one
 MARGIN = 64  # pixels around a tile that are reconstructed and dropped
 BATCH = 16  # constant, because the last bits of a sum depend on it
@@ -63,6 +68,7 @@ class Form:
     multiple_of: int = 1
     latent: tuple[int, ...] = ()
     steps: int = 0
+    factor: int = 1
 
 
 def read_form(folder: Path) -> Form:
@@ -87,10 +93,10 @@ def _check(form: Form, folder: Path) -> None:
         raise ArtifactError(f"{folder / FORM}: kind must be one of {', '.join(FILES)}")
     if missing := [name for name in wanted if not (folder / name).is_file()]:
         raise ArtifactError(f"{folder}: {', '.join(missing)} missing")
-    fits = form.high > form.low and form.multiple_of >= 1 and form.scale > 0
-    drawn = form.kind == "autoencoder" or (bool(form.latent) and min(form.latent) >= 1)
+    fits = form.high > form.low and min(form.multiple_of, form.factor) >= 1 and form.scale > 0
+    drawn = form.kind not in DRAWING or (bool(form.latent) and min(form.latent) >= 1)
     if not fits or not drawn or (form.kind == "diffusion" and form.steps < 2):
-        raise ArtifactError(f"{folder / FORM}: range, multiple_of, scale, latent or steps")
+        raise ArtifactError(f"{folder / FORM}: range, multiple_of, scale, latent, steps or factor")
 
 
 def write_form(folder: Path, form: Form) -> None:
@@ -103,6 +109,8 @@ def write_form(folder: Path, form: Form) -> None:
     ]
     if form.kind == "autoencoder":
         lines += [f"multiple_of = {form.multiple_of}", f"scale = {form.scale}"]
+    elif form.kind == "enlarger":
+        lines.append(f"factor = {form.factor}")
     else:
         lines.append(f"latent = {list(form.latent)}")
     if form.kind == "diffusion":
@@ -186,8 +194,8 @@ def sample(folder: Path, n: int, seed: int) -> Pixels:
     Raises ArtifactError when `folder` holds no generator that draws.
     """
     form = read_form(folder)
-    if form.kind == "autoencoder":
-        raise ArtifactError(f"{folder}: an autoencoder does not draw pictures")
+    if form.kind not in DRAWING:
+        raise ArtifactError(f"{folder}: an {form.kind} does not draw pictures")
     rng = np.random.Generator(np.random.Philox(seed))
     parts = []
     for start in range(0, n, BATCH):

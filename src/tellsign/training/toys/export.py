@@ -48,6 +48,13 @@ def export_diffusion(folder: Path, denoiser: nn.Module, form: Form) -> float:
     return worst
 
 
+def export_enlarger(folder: Path, enlarger: nn.Module, form: Form) -> float:
+    """Write a network that enlarges pictures of any size."""
+    worst = _export(enlarger, torch.rand(1, 3, 64, 96), folder / "enlarger.onnx", spatial=True)
+    write_form(folder, form)
+    return worst
+
+
 def _export(model: nn.Module, seen: Tensor, path: Path, *, spatial: bool = False) -> float:
     """Write `model` and run what was written. Raises ArtifactError when it differs."""
     path.parent.mkdir(parents=True, exist_ok=True)
