@@ -74,6 +74,12 @@ def test_area_resampling_averages(large: Pixels) -> None:
     assert halved.data == encode_jpeg(np.floor(expected + 0.5).astype(np.uint8), 60, "4:2:0")
 
 
+def test_fit_bounds_the_long_side_without_loss(large: Pixels) -> None:
+    half = launder.apply("fit-768", encode_png(large[:1200, :1536]), seed=1)
+    expected = large[:1200, :1536].reshape(600, 2, 768, 2, 3).mean(axis=(1, 3))
+    assert np.array_equal(codec.decode(half.data), np.floor(expected + 0.5).astype(np.uint8))
+
+
 @pytest.mark.parametrize("name", ["web", "hard", "social"])
 def test_nothing_is_enlarged(host: Pixels, name: str) -> None:
     result = launder.apply(name, encode_png(host), seed=1)

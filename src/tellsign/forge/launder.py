@@ -9,6 +9,7 @@ Named treatments, one function each; the fixed ones are those of the evaluation 
 ``web``        long side at most 768 px (area, never enlarged), JPEG 60, 4:2:0
 ``hard``       long side at most 512 px (area, never enlarged), JPEG 40, 4:2:0
 ``social``     two hops: long side at most 1280 px + JPEG 75, then at most 1080 px + JPEG 70
+``fit-N``      long side at most N px (area, never enlarged); PNG
 ``jpeg-Q``     recompressed at quality Q, 4:2:0; ``recompress-Q`` is the same
 ``resize-F``   times F, with ``resize-F-nearest|bilinear|bicubic|lanczos``; PNG
 ``crop-S``     the share S of each side kept, anywhere; PNG
@@ -199,6 +200,10 @@ def _social(state: _State, _part: _Part, _draws: Draws) -> _State:
     return _jpeg_saved(_at_most(_reopened(first), 1080), 70)
 
 
+def _fit(state: _State, part: _Part, draws: Draws) -> _State:
+    return _png_saved(_at_most(state, int(part.number(draws, "longest"))))
+
+
 def _jpeg(state: _State, part: _Part, draws: Draws) -> _State:
     return _jpeg_saved(state, int(part.number(draws, "quality")))
 
@@ -251,6 +256,7 @@ TREATMENTS: Mapping[str, _Treatment] = {
     "web": _Treatment(_web),
     "hard": _Treatment(_hard),
     "social": _Treatment(_social),
+    "fit": _Treatment(_fit, (128, 256), (16, 8192), whole=True),
     "jpeg": _Treatment(_jpeg, (40, 95), (1, 100), whole=True),
     "recompress": _Treatment(_jpeg, (40, 95), (1, 100), whole=True),
     "resize": _Treatment(_resize, (0.5, 2.0), (0.05, 4.0)),
