@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +68,6 @@ def test_mix_is_drawn_and_repeats() -> None:
     assert bank.treatment("mix", 7) == bank.treatment("mix", 7)
     assert all("jpeg-" in name or "webp-" in name for name in drawn)
     assert bank.treatment("web", 7) == "web"
-    assert re.fullmatch(r"fit-(2[5-9]|3\d)\d\+jpeg-[5-9]\d", bank.treatment(bank.SMALL, 7))
 
 
 def test_a_bank_is_written_and_read(tmp_path: Path, pair: list[Picture]) -> None:

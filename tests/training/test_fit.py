@@ -26,7 +26,7 @@ def drawn(rng: np.random.Generator) -> loop.Batch:
 
 
 def loss(network: nn.Module, batch: loop.Batch) -> Tensor:
-    logits = network(batch.pixels)[:, 0, 0, 0]
+    logits = network(batch.inputs)[:, 0, 0, 0]
     return nn.functional.binary_cross_entropy_with_logits(logits, batch.labels)
 
 
@@ -115,11 +115,11 @@ def test_batches_of_a_bank_keep_crop_and_label_together() -> None:
     bank = small_bank()
     sampler = BalancedSampler(bank.rows, bank.select(held_out=False), 8, paired=0.5)
     batch = loop.bank_draw(bank, sampler, Augmentation(64))(np.random.default_rng(1))
-    assert batch.pixels.shape == (8, 3, 64, 64)
-    assert batch.pixels.max() > 100  # grey levels, not shares
+    assert batch.inputs.shape == (8, 3, 64, 64)
+    assert batch.inputs.max() > 100  # grey levels, not shares
     assert batch.labels.tolist() == [float(r.label) for r in batch.rows]
     # In cells of 2 x 2 half of all neighbours are equal; in noise one in some twenty.
-    equal = (batch.pixels.diff(dim=-1) == 0).float().mean(dim=(1, 2, 3))
+    equal = (batch.inputs.diff(dim=-1) == 0).float().mean(dim=(1, 2, 3))
     assert (equal[:4] > 0.4).all()
     assert (equal[4:] < 0.2).all()
 

@@ -25,7 +25,6 @@ from tellsign.nn.views import padded
 
 SIDE = 256  # pixels; learners cut 224 or less from it
 CONDITIONS = ("norm", "web", "hard", "mix")
-SMALL = "small"  # whole pictures of a thumbnail's size, as older generators draw them
 CROPS_FILE, ROWS_FILE = "crops.npy", "rows.csv"
 
 # Never trained on: they choose hyper-parameters and calibrate.
@@ -136,15 +135,10 @@ def _row(raw: dict[str, str]) -> Row:
 
 
 def treatment(condition: str, seed: int) -> str:
-    """The laundering behind a condition.
-
-    ``mix`` draws a chain of resize and recompression, `SMALL` a side and a quality.
-    """
-    rng = random.Random(seed)
-    if condition == SMALL:
-        return f"fit-{rng.randint(256, 384)}+jpeg-{rng.randint(50, 95)}"
+    """The laundering behind a condition; ``mix`` draws a chain of resize and recompression."""
     if condition != "mix":
         return condition
+    rng = random.Random(seed)
     steps = []
     if rng.random() < 0.7:
         kind = rng.choice(("bilinear", "bicubic", "lanczos"))

@@ -39,7 +39,7 @@ WARM_UP = 0.03  # share of the run in which the rate rises to its full value
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    pixels: Tensor  # (n, 3, s, s) float32, 0 to 255
+    inputs: Tensor  # (n, 3, s, s) float32, 0 to 255; or features, (n, ...)
     labels: Tensor  # (n,) float32, 1 = generated
     rows: tuple[Row, ...]
 

@@ -1,4 +1,4 @@
-"""The tuned tower: its folded activation, its gradient, and the components it is shipped with."""
+"""The tower: its folded activation, what is pooled, and the components it is shipped with."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from tellsign.training.fit import Batch  # noqa: E402
-from tellsign.training.learners import embedding_probe as learner  # noqa: E402
 from tellsign.training.networks import embedding_probe as net  # noqa: E402
 
-SETTINGS = learner.Settings(
-    taps=(0, 1), frozen=1, size=8, dropout=0.2, crops=4, paired=0.5, power=0.5, margin=0.3,
-    smoothing=0.0, blur=0.0, jpeg=0.0, blend=1.0, rate=1e-3, trunk=0.05, decay=0.0, steps=1,
-)  # fmt: skip
 
-
-def small() -> net.EmbeddingProbe:
+def small(size: int = 8) -> net.EmbeddingProbe:
     torch.manual_seed(0)
-    return net.EmbeddingProbe(SETTINGS.taps, SETTINGS.frozen, SETTINGS.size, SETTINGS.dropout)
+    return net.EmbeddingProbe(net.Trunk((0, 1)), [net.Head(2, size, 0.2) for _ in range(2)])
 
 
 def test_a_block_is_clips_with_its_factors_folded() -> None:
@@ -42,14 +35,34 @@ def test_a_block_is_clips_with_its_factors_folded() -> None:
         torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_frozen_blocks_take_no_gradient() -> None:
-    probe = small()
-    trained = probe.trained()
-    probe(torch.rand(2, 3, 224, 224) * 255)[0].sum().backward()
-    touched = {n for n, p in probe.named_parameters() if p.grad is not None}
-    assert touched == set(trained)
-    assert any(n.startswith("blocks.1.") for n in touched)
-    assert not any(n.startswith(("blocks.0.", "patch.", "place")) for n in touched)
+def test_what_is_pooled_are_the_class_token_and_the_mean_patch() -> None:
+    trunk = small().trunk.eval()
+    seen = []
+    trunk.blocks[1].register_forward_hook(lambda _, __, out: seen.append(out))
+    with torch.no_grad():
+        pooled = trunk(torch.rand(2, 3, 224, 224) * 255)
+    assert pooled.shape == (2, 2, 2 * net.WIDTH)
+    torch.testing.assert_close(pooled[:, 1, : net.WIDTH], seen[0][:, 0])
+    torch.testing.assert_close(pooled[:, 1, net.WIDTH :], seen[0][:, 1:].mean(1))
+
+
+def test_the_heads_are_averaged() -> None:
+    probe = small().eval()
+    crops = torch.rand(2, 3, 224, 224) * 255
+    with torch.no_grad():
+        each = [head(probe.trunk(crops))[0] for head in probe.heads]
+        torch.testing.assert_close(probe(crops)[0], (each[0] + each[1]) / 2)
+    assert not torch.allclose(each[0], each[1])
+
+
+def test_what_is_joined_is_normalised_block_by_block() -> None:
+    head = small().heads[0].eval()
+    with torch.no_grad():
+        logit, joined = head(torch.randn(3, 2, 2 * net.WIDTH) * 7 + 2)
+    assert logit.shape == (3, 1)
+    parts = joined.view(3, 2, -1)
+    torch.testing.assert_close(parts.mean(-1), torch.zeros(3, 2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(parts.std(-1), torch.ones(3, 2), rtol=0, atol=1e-3)
 
 
 def test_components_are_standardised_and_the_logit_comes_first() -> None:
@@ -57,7 +70,7 @@ def test_components_are_standardised_and_the_logit_comes_first() -> None:
     crops = torch.rand(24, 3, 224, 224) * 255
     with torch.no_grad():
         logits, joined = probe(crops)
-        told, embedding = net.Described(probe, joined, 5)(crops)
+        told, embedding = net.Shipped(probe, joined, 5)(crops)
     assert embedding.shape == (24, 6)
     torch.testing.assert_close(told, logits)
     torch.testing.assert_close(embedding[:, :1], logits)
@@ -66,12 +79,3 @@ def test_components_are_standardised_and_the_logit_comes_first() -> None:
     torch.testing.assert_close(components.var(0), torch.ones(5), rtol=0.1, atol=0)
     crossed = components.T @ components / 24
     assert float((crossed - torch.diag(crossed.diagonal())).abs().max()) < 1e-2
-
-
-def test_the_loss_ranks_a_reconstruction_above_its_original() -> None:
-    batch = Batch(torch.zeros(4, 3, 1, 1), torch.tensor([1.0, 1.0, 0.0, 0.0]), ())
-    right = torch.tensor([[2.0], [2.0], [-2.0], [-2.0]])
-    plain, ranked = (float(learner.batch_loss(right, batch, SETTINGS, n)) for n in (0, 1))
-    assert ranked == pytest.approx(plain + 0.3 * float(functional.softplus(torch.tensor(-4.0))))
-    swapped = right.flip(0)
-    assert float(learner.batch_loss(swapped, batch, SETTINGS, 1)) > ranked + 1

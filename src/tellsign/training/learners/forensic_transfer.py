@@ -100,7 +100,7 @@ def fit(job: Job) -> None:
 
 def transfer_loss(network: nn.Module, batch: loop.Batch) -> Tensor:
     """Activation loss plus 0.1 times the mean absolute error of the decoded residual."""
-    squashed, latent, decoded = network(batch.pixels, batch.labels)
+    squashed, latent, decoded = network(batch.inputs, batch.labels)
     error = (squashed.float() - decoded.float()).abs().mean()
     return activation_loss(latent, batch.labels) + GAMMA * error
 

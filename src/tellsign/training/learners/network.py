@@ -95,7 +95,7 @@ def fit(job: Job) -> None:
 
 def cross_entropy(network: nn.Module, batch: loop.Batch) -> Tensor:
     """Binary cross-entropy of the crops' logits."""
-    logits = crop_logits(network, batch.pixels)
+    logits = crop_logits(network, batch.inputs)
     return functional.binary_cross_entropy_with_logits(logits, batch.labels)
 
 

@@ -136,7 +136,7 @@ class Objective:
     held: float | None
 
     def __call__(self, network: nn.Module, batch: loop.Batch) -> Tensor:
-        logits, embeddings = network(batch.pixels)
+        logits, embeddings = network(batch.inputs)
         pairs = contrastive(embeddings, batch.labels, self.margin)
         if self.held is None:
             return pairs

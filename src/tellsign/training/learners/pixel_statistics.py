@@ -97,7 +97,7 @@ def fit(job: Job) -> None:
 
 
 def _loss(net: nn.Module, batch: Batch) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(net(batch.pixels)[:, 0], batch.labels)
+    return functional.binary_cross_entropy_with_logits(net(batch.inputs)[:, 0], batch.labels)
 
 
 def patches_of(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -280,7 +280,7 @@ def train_network(
 
 
 def _loss(net: nn.Module, batch: Batch) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(net(batch.pixels)[:, 0], batch.labels)
+    return functional.binary_cross_entropy_with_logits(net(batch.inputs)[:, 0], batch.labels)
 
 
 def network_logits(net: nn.Module, bank: Bank, numbers: Numbers) -> Floats:

@@ -6,6 +6,7 @@ forget for the sake of content. Trunk: ViT-B/16 (Radford et al. 2021, arXiv:2103
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,16 @@ class Block(nn.Module):
         return x + self.fc2(F.silu(self.fc1(self.ln2(x))))
 
 
-class EmbeddingProbe(nn.Module):
-    """Crops (n, 3, 224, 224), RGB in 0..255 -> logits (n, 1) and what was joined (n, taps * 1536).
+class Trunk(nn.Module):
+    """Crops (n, 3, 224, 224), RGB in 0..255 -> pooled tokens (n, taps, 1536).
 
-    Joined are the class token and the mean patch token after each block in `taps`, normalised;
-    a layer of `size` units and the head follow. Blocks below `frozen` keep the tower's weights.
+    Pooled are the class token and the mean patch token after each block in `taps`. Nothing of it
+    is trained: what tuning gains on the generators of training it loses on others.
     """
 
-    def __init__(self, taps: tuple[int, ...], frozen: int, size: int, dropout: float) -> None:
+    def __init__(self, taps: tuple[int, ...]) -> None:
         super().__init__()
-        self.taps, self.frozen = taps, frozen
+        self.taps = taps
         self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.patch = nn.Conv2d(3, WIDTH, PATCH, PATCH, bias=False)
@@ -64,54 +65,17 @@ class EmbeddingProbe(nn.Module):
         self.place = nn.Parameter(torch.zeros(TOKENS, WIDTH))
         self.norm = nn.LayerNorm(WIDTH)
         self.blocks = nn.ModuleList(Block() for _ in range(max(taps) + 1))
-        self.tap_norms = nn.ModuleList(nn.LayerNorm(2 * WIDTH) for _ in taps)
-        self.project = nn.Linear(2 * WIDTH * len(taps), size)
-        self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(size, 1)
 
-    def trained(self) -> list[str]:
-        """Freeze what keeps the tower's weights; return the names of the rest."""
-        blocks = [f"blocks.{i}." for i in range(self.frozen)]
-        fixed = ("patch.", "token", "place", "norm.", *blocks)
-        for name, parameter in self.named_parameters():
-            parameter.requires_grad_(not name.startswith(fixed))
-        return [name for name, p in self.named_parameters() if p.requires_grad]
-
-    def blend(self, tower: Path, share: float) -> None:
-        """Go back towards the tower's own blocks: `share` of each weight stays as it was tuned.
-
-        What tuning gains on generators like those of training it loses on others; between both
-        lies the best (Wortsman et al., CVPR 2022, :DOI:`10.1109/CVPR52688.2022.00780`). What
-        follows the blocks stays as it is.
-        """
-        own = EmbeddingProbe(self.taps, self.frozen, 1, 0.0)
-        own.load_tower(tower)
-        with torch.no_grad():
-            for tuned, kept in zip(self.blocks.parameters(), own.blocks.parameters(), strict=True):
-                tuned.copy_(kept + share * (tuned - kept))
-
-    def stem(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         patches = self.patch((x - self.mean) / self.std).flatten(2).transpose(1, 2)
         token = self.token.expand(x.shape[0], 1, -1)
-        return self.norm(torch.cat([token, patches], 1) + self.place)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            x = self.stem(x)
-            for block in self.blocks[: self.frozen]:
-                x = block(x)
+        x = self.norm(torch.cat([token, patches], 1) + self.place)
         found = []
         for i, block in enumerate(self.blocks):
-            if i >= self.frozen:
-                x = block(x)
+            x = block(x)
             if i in self.taps:
-                pooled = torch.cat([x[:, 0], x[:, 1:].mean(1)], 1)
-                found.append(self.tap_norms[self.taps.index(i)](pooled))
-        joined = torch.cat(found, 1)
-        hidden = F.gelu(self.project(self.drop(joined)))
-        # Written out, since int8 products would round the very last step as well.
-        logit = (hidden * self.head.weight).sum(1, keepdim=True) + self.head.bias
-        return logit, joined
+                found.append(torch.cat([x[:, 0], x[:, 1:].mean(1)], 1))
+        return torch.stack(found, 1)
 
     def load_tower(self, path: Path) -> None:
         """Read the tower's weights. Raises ArtifactError when the file is another model."""
@@ -119,9 +83,43 @@ class EmbeddingProbe(nn.Module):
             _load(self, path)
         except (KeyError, OSError, IndexError, RuntimeError) as error:
             raise ArtifactError(f"{path.name} is no CLIP ViT-B/16 image tower: {error}") from error
+        self.requires_grad_(False)
 
 
-class Described(nn.Module):
+class Head(nn.Module):
+    """Pooled tokens (n, taps, 1536) -> logits (n, 1) and the normalised tokens (n, taps * 1536)."""
+
+    def __init__(self, taps: int, size: int, dropout: float) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(2 * WIDTH) for _ in range(taps))
+        self.drop = nn.Dropout(dropout)
+        self.project = nn.Linear(2 * WIDTH * taps, size)
+        self.head = nn.Linear(size, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        joined = torch.cat([norm(x[:, i]) for i, norm in enumerate(self.norms)], 1)
+        hidden = F.gelu(self.project(self.drop(joined)))
+        # Written out, since int8 products would round the very last step as well.
+        return (hidden * self.head.weight).sum(1, keepdim=True) + self.head.bias, joined
+
+
+class EmbeddingProbe(nn.Module):
+    """Crops (n, 3, 224, 224), RGB in 0..255 -> mean logits (n, 1), joined tokens (n, taps * 1536).
+
+    Heads that differ by their seeds alone are averaged, so that the outcome hangs less on one draw.
+    """
+
+    def __init__(self, trunk: Trunk, heads: Sequence[Head]) -> None:
+        super().__init__()
+        self.trunk, self.heads = trunk, nn.ModuleList(heads)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = self.trunk(x)
+        found = [head(pooled) for head in self.heads]
+        return torch.stack([logit for logit, _ in found]).mean(0), found[0][1]
+
+
+class Shipped(nn.Module):
     """The network as it is shipped: logits (n, 1) and embeddings (n, 1 + components).
 
     An embedding holds the logit, which is what training was about, and principal components of what
@@ -147,7 +145,7 @@ class Described(nn.Module):
         return logit, torch.cat([logit, self.components(joined)], 1)
 
 
-def _load(net: EmbeddingProbe, path: Path) -> None:
+def _load(net: Trunk, path: Path) -> None:
     import onnx
     from onnx import numpy_helper
 
