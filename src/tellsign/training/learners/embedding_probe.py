@@ -36,6 +36,8 @@ from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
 from tellsign.training.selection import choose_held_out, evenly
 
+Floats = NDArray[np.float32]
+
 SIDE = 224
 PARITY_CROPS = 64
 REMEMBERED = 2000  # rows of the memory
@@ -76,6 +78,24 @@ def fit(job: Job) -> None:
     trunk.load_tower(job.weights)
     described = describe(trunk, job, settings)
     numbers = job.bank.select(held_out=False)
+    trained, steps = train_heads(job, settings, described, numbers)
+    write(
+        job,
+        EmbeddingProbe(trunk, trained),
+        numbers,
+        f"{settings.heads} heads, {' + '.join(map(str, steps))} steps of {settings.batch} crops, "
+        f"each described {settings.draws} time{'s' * (settings.draws > 1)}; the tower's blocks are "
+        "not trained",
+    )
+
+
+def train_heads(
+    job: Job, settings: Settings, described: Sequence[Described], numbers: NDArray[np.int64]
+) -> tuple[list[Head], list[int]]:
+    """Heads fitted on the crops `numbers`, and the steps of each.
+
+    Their checkpoints lie below `job.checkpoints`, so other `numbers` want another folder.
+    """
     sampler = BalancedSampler(
         job.bank.rows, numbers, settings.batch, settings.paired, settings.power
     )
@@ -89,10 +109,14 @@ def fit(job: Job) -> None:
         return Batch(torch.from_numpy(taken.rows(chosen)), labels, rows)
 
     def check(head: nn.Module) -> str:
-        with torch.inference_mode():
-            logits = head(torch.from_numpy(described[0].rows(sample)))[0][:, 0].numpy()
-        told = means(measure([job.bank.rows[i] for i in sample], logits)).items()
-        return ", ".join(f"{c} AUC {a.value:.3f} TPR {t.value:.2f}" for c, (a, t) in told)
+        told = means(
+            measure([job.bank.rows[i] for i in sample], logits(head, described[0], sample))
+        )
+        parts = (f"{c} AUC {a.value:.3f} TPR {t.value:.2f}" for c, (a, t) in told.items())
+        return ", ".join(parts)
+
+    def loss(head: nn.Module, batch: Batch) -> Tensor:
+        return batch_loss(head(batch.inputs)[0], batch, settings.smoothing)
 
     schedule = Schedule(
         steps=settings.steps,
@@ -106,27 +130,24 @@ def fit(job: Job) -> None:
         torch.manual_seed(job.seed + number)
         head = Head(len(settings.taps), settings.size, settings.dropout)
         kept = job.checkpoints / f"head-{number}"
-        kept.mkdir(exist_ok=True)
+        kept.mkdir(parents=True, exist_ok=True)
+        label = f"embedding_probe {json.dumps(list(settings.taps))} head {number}"
         state = run_loop(
-            head,
-            lambda network, batch: batch_loss(network(batch.inputs)[0], batch, settings.smoothing),
-            draw,
-            schedule,
-            kept,
-            label=f"embedding_probe {json.dumps(list(settings.taps))} head {number}",
-            seed=job.seed + number,
-            check=check,
+            head, loss, draw, schedule, kept, label=label, seed=job.seed + number, check=check
         )
         trained.append(head)
         steps.append(state.steps)
-    write(
-        job,
-        EmbeddingProbe(trunk, trained),
-        numbers,
-        f"{settings.heads} heads, {' + '.join(map(str, steps))} steps of {settings.batch} crops, "
-        f"each described {settings.draws} time{'s' * (settings.draws > 1)}; the tower's blocks are "
-        "not trained",
-    )
+    return trained, steps
+
+
+def logits(head: nn.Module, described: Described, numbers: NDArray[np.int64]) -> Floats:
+    """(len(numbers),) logits of a head in evaluation mode."""
+    out = [np.empty(0, np.float32)]
+    with torch.inference_mode():
+        for start in range(0, len(numbers), PART):
+            rows = described.rows(numbers[start : start + PART])
+            out.append(head(torch.from_numpy(rows))[0][:, 0].numpy())
+    return np.concatenate(out)
 
 
 class Described:
