@@ -115,6 +115,10 @@ def test_what_is_described_once_is_kept_and_a_longer_bank_goes_on(
     changed, settings = job(tmp_path, short, tower, draws=1, blur=0.9)
     learner.describe(trunk, changed, settings)
     assert len(list(tmp_path.glob("described-0-*.npy"))) == 3
+    other = Bank(255 - np.asarray(short.crops), short.rows)  # the same rows, cut anew
+    recut, settings = job(tmp_path, other, tower, draws=1)
+    learner.describe(trunk, recut, settings)
+    assert len(list(tmp_path.glob("described-0-*.npy"))) == 4
 
 
 def test_an_artifact_from_nothing_but_noise(tmp_path: Path, tower: Path) -> None:

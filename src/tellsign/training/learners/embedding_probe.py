@@ -180,6 +180,8 @@ def describe(trunk: Trunk, job: Job, settings: Settings) -> list[Described]:
             part = range(start, min(start + PART, len(places)))
             known = common.copy()
             known.update(json.dumps([[places[i], repr(job.bank.rows[i])] for i in part]).encode())
+            for i in part:
+                known.update(np.asarray(job.bank.crops[i]).tobytes())
             path = job.checkpoints / f"described-{number}-{known.hexdigest()[:16]}.npy"
             if not path.is_file():
                 buffer = io.BytesIO()
