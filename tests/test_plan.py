@@ -9,6 +9,7 @@ import pytest
 
 import tellsign
 from tellsign import plan
+from tellsign.types import Question
 
 PACKAGE = Path(tellsign.__file__).parent
 
@@ -37,3 +38,20 @@ def test_a_detector_is_hashed_by_itself(copy: Path) -> None:
     before = plan.shared_code_sha256()
     (copy / "detectors/feature/copy_move.py").write_text("# changed\n", "utf-8")
     assert plan.shared_code_sha256() == before
+
+
+def test_what_has_no_weight_runs_only_when_named_or_with_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = {"manipulated": {"copy_move": 0.0, "jpeg_grid_zero": 0.9}}
+    monkeypatch.setattr(plan, "stored_weights", lambda _: weights)
+    chosen = plan.Plan.select(questions=[Question.MANIPULATED]).detectors
+    assert "jpeg_grid_zero" in chosen
+    assert "copy_move" not in chosen
+    assert "resampling" in chosen  # no weight fitted: shown, not refused
+    whole = plan.Plan.select(questions=[Question.MANIPULATED], everything=True)
+    assert "copy_move" in whole.detectors
+    assert plan.Plan.select(detectors=["copy_move"]).detectors == ("copy_move",)
+    # A weight is of one question; the same name asked about another keeps its place.
+    monkeypatch.setattr(plan, "stored_weights", lambda _: {"synthetic": {"copy_move": 0.0}})
+    assert "copy_move" in plan.Plan.default().detectors

@@ -14,7 +14,7 @@ from pathlib import Path
 from tellsign import __version__, registry
 from tellsign.artifacts.store import Store
 from tellsign.fusion import policy as policies
-from tellsign.fusion.fuse import FUSION
+from tellsign.fusion.fuse import FUSION, stored_weights
 from tellsign.provenance.trust import DEFAULT, TrustPolicy
 from tellsign.types import CONCLUDED, Question
 
@@ -38,6 +38,7 @@ class Plan:
 
     @classmethod
     def default(cls) -> Plan:
+        """Every question, by the detectors that can change a conclusion or have none to change."""
         return cls.select()
 
     @classmethod
@@ -50,10 +51,19 @@ class Plan:
         loaded: Sequence[str] = (),
         policy: str | Path | None = None,
         trust: TrustPolicy = DEFAULT,
+        everything: bool = False,
     ) -> Plan:
-        """Build a plan from the command line's selection. Raises UsageError, PolicyError."""
+        """Build a plan from the command line's selection. Raises UsageError, PolicyError.
+
+        Detectors to which fusion gives no weight cost time and change no conclusion: they run when
+        they are named or with `everything`.
+        """
         paths = tuple(str(Path(f).resolve()) for f in loaded)
-        names = registry.load(paths).select(questions, detectors, without)
+        found = registry.load(paths)
+        names = found.select(questions, detectors, without)
+        if not (detectors or everything):
+            weights = stored_weights(Store.default())
+            names = tuple(n for n in names if weights.get(found[n].info.question, {}).get(n, 1.0))
         asked = tuple(q for q in CONCLUDED if not questions or q in questions)
         return cls(names, policies.load(policy), trust, paths, asked)
 

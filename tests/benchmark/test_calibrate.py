@@ -14,6 +14,7 @@ from tellsign.benchmark.calibrate import (
     fit_detector,
     fit_fusion,
     reference_digest,
+    without_curves,
     write_artifact,
 )
 from tellsign.calibration.stored import FILE, calibration_for
@@ -57,6 +58,17 @@ def test_held_out_ratios_point_the_right_way() -> None:
     labels = np.array([r.label for r in made])
     assert ratios[labels == 1].mean() > 0.3
     assert ratios[labels == 0].mean() < -0.3
+
+
+def test_a_detector_can_be_measured_and_left_without_curves() -> None:
+    fitted = fit_detector(INFO, rows(2.5) + rows(0.0, "jpeg-q0-49"), "2026-11-22")
+    left = without_curves(fitted, "for a reason")
+    assert fitted.calibration.strata
+    assert not left.calibration.strata
+    assert not left.held_out
+    assert set(left.rejected) == {*fitted.calibration.strata, *fitted.rejected}
+    assert set(left.rejected.values()) == {"for a reason"}
+    assert left.calibration.reference == fitted.calibration.reference
 
 
 def test_too_few_cases_or_groups_give_no_curve() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tellsign import __version__
+from tellsign import __version__, registry
+from tellsign.cli.detectors import listing
 from tellsign.cli.main import VERBS, cli
 
 TOY = str(Path(__file__).parent.parent / "toys" / "toy_brightness.py")
@@ -74,9 +75,18 @@ def test_detectors_as_json_and_as_a_page() -> None:
     shown = CliRunner().invoke(cli, ["detectors", "--json", "--load-detector", TOY])
     found = {entry["name"]: entry for entry in json.loads(shown.stdout)}
     assert found["toy_brightness"]["unit"] == "grey levels"
+    assert found["toy_brightness"]["default"] is True
     page = CliRunner().invoke(cli, ["detectors", "toy_brightness", "--load-detector", TOY])
     assert "## Blind spots" in page.output
     assert "`too_small`: The picture is smaller" in page.output
+
+
+def test_the_list_marks_what_runs_only_when_asked_for() -> None:
+    infos = registry.load([TOY]).infos()
+    lines = listing(infos, [i.name for i in infos if i.name != "toy_brightness"]).splitlines()
+    assert [line.split()[1] for line in lines[:-2] if line.startswith("*")] == ["toy_brightness"]
+    assert lines[-1].startswith("* Adds nothing")
+    assert "*" not in listing(infos, [i.name for i in infos])
 
 
 def test_doctor_names_parts_and_hashes() -> None:

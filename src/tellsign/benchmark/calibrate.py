@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,12 @@ def fit_detector(
     reference = reference_digest(rows)
     calibration = Calibration(info.name, info.version, made, reference, strata)
     return Fitted(calibration, held_out, rejected)
+
+
+def without_curves(fitted: Fitted, why: str) -> Fitted:
+    """The same detector measured but not calibrated, with the reason for every stratum."""
+    strata = sorted({*fitted.calibration.strata, *fitted.rejected})
+    return Fitted(replace(fitted.calibration, strata={}), {}, dict.fromkeys(strata, why))
 
 
 def reference_digest(rows: Iterable[Scored]) -> str:

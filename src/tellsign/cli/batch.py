@@ -63,13 +63,14 @@ def command(
     questions: tuple[str, ...],
     detectors: tuple[str, ...],
     without: tuple[str, ...],
+    everything: bool,
     loaded: tuple[str, ...],
     policy: str | None,
 ) -> None:
     from tellsign.batch.run import run
     from tellsign.cli.main import printable
 
-    plan = build_plan(questions, detectors, without, loaded, policy)
+    plan = build_plan(questions, detectors, without, everything, loaded, policy)
     crew_of = _crew(plan, workers, address, time_limit)
     try:
         outcome = run(target, Path(output), plan, crew_of, time_limit=time_limit, resume=resume)

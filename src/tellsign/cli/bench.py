@@ -86,15 +86,15 @@ def audit(
 def run(
     protocol: str, data: tuple[Path, ...], out: Path, runs: Path, workers: int | None,
     per_group: int | None, thresholds: Path | None, questions: tuple[str, ...],
-    detectors: tuple[str, ...], without: tuple[str, ...], loaded: tuple[str, ...],
-    policy: str | None,
+    detectors: tuple[str, ...], without: tuple[str, ...], everything: bool,
+    loaded: tuple[str, ...], policy: str | None,
 ) -> None:  # fmt: skip
     from tellsign.benchmark.run import run as carry_out
     from tellsign.benchmark.run import run_adaptation, run_leave_one_out
 
     order = _order(protocol, data, out, runs, workers, per_group, thresholds)
     asked = questions or (str(order.protocol.question),)
-    plan = build_plan(asked, detectors, without, loaded, policy)
+    plan = build_plan(asked, detectors, without, everything, loaded, policy)
     fitted = {"adaptation": run_adaptation, "leave_one_out": run_leave_one_out}
     fitted.get(order.protocol.kind, carry_out)(order, plan, _tell)
     _render(out, plots=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -22,21 +22,33 @@ def command(name: str | None, as_json: bool, files: tuple[str, ...]) -> None:
     if name is not None and name not in found:
         raise UsageError(f"unknown detector {name!r}; `tellsign detectors` lists them")
     infos = found.infos() if name is None else (found[name].info,)
+    default = default_names(files)
     if as_json:
-        content = [as_dict(info) for info in infos]
+        content = [{**as_dict(info), "default": info.name in default} for info in infos]
         click.echo(json.dumps(content if name is None else content[0], indent=2))
     elif name is None:
-        click.echo(listing(infos))
+        click.echo(listing(infos, default))
     else:
         click.echo(page(infos[0]))
 
 
-def listing(infos: tuple[DetectorInfo, ...]) -> str:
+def default_names(files: Sequence[str] = ()) -> tuple[str, ...]:
+    """Detectors that run when none is named: all but those without weight in the fusion."""
+    from tellsign.plan import Plan
+
+    return Plan.select(loaded=files).detectors
+
+
+def listing(infos: tuple[DetectorInfo, ...], default: Collection[str]) -> str:
     width = max((len(info.name) for info in infos), default=0)
-    return "\n".join(
-        f"{info.name:<{width}}  {info.question:<11}  {info.family:<10}  {info.title}"
+    lines = [
+        f"{' ' if info.name in default else '*'} {info.name:<{width}}  {info.question:<11}  "
+        f"{info.family:<10}  {info.title}"
         for info in infos
-    )
+    ]
+    if any(info.name not in default for info in infos):
+        lines += ["", "* Adds nothing to a conclusion: runs when it is named, or with --all."]
+    return "\n".join(lines)
 
 
 def as_dict(info: DetectorInfo) -> dict[str, Any]:

@@ -37,12 +37,13 @@ def command(
     questions: tuple[str, ...],
     detectors: tuple[str, ...],
     without: tuple[str, ...],
+    everything: bool,
     loaded: tuple[str, ...],
     policy: str | None,
 ) -> None:
     from tellsign.examiner import Examiner
 
-    plan = build_plan(questions, detectors, without, loaded, policy)
+    plan = build_plan(questions, detectors, without, everything, loaded, policy)
     outputs = Outputs(plan, len(sources) > 1, as_json, html, pdf, maps)
     examiner = Examiner(plan)
     failed = False

@@ -17,7 +17,7 @@ QUESTIONS = ("synthetic", "manipulated", "face", "processed", "source")
 
 
 def selection_options(function: F) -> F:
-    """Add ``--question --detector --without --load-detector --policy`` to a command."""
+    """Add ``--question --detector --without --all --load-detector --policy`` to a command."""
     options = (
         click.option(
             "--question",
@@ -40,6 +40,12 @@ def selection_options(function: F) -> F:
             help="Leave this detector out (repeatable).",
         ),
         click.option(
+            "--all",
+            "everything",
+            is_flag=True,
+            help="Run also the detectors that add nothing to the conclusions.",
+        ),
+        click.option(
             "--load-detector",
             "loaded",
             multiple=True,
@@ -57,6 +63,7 @@ def build_plan(
     questions: tuple[str, ...],
     detectors: tuple[str, ...],
     without: tuple[str, ...],
+    everything: bool,
     loaded: tuple[str, ...],
     policy: str | None,
 ) -> Plan:
@@ -70,4 +77,5 @@ def build_plan(
         without=without,
         loaded=loaded,
         policy=policy,
+        everything=everything,
     )

@@ -16,7 +16,7 @@ from tellsign.nn.views import corners, crops
 from tellsign.types import Box, Evidence, Finding
 
 SIDE: Final = 224  # pixels of a crop
-MOST_CROPS: Final = 6
+MOST_CROPS: Final = 4
 MIN_SIDE: Final = 128  # pixels; below, most of a crop would be reflection
 ABSTENTIONS: Final = {
     "too_small": f"The picture has a side below {MIN_SIDE} pixels.",

@@ -160,7 +160,7 @@ def crops_of(
     """
     shared = min(picture.key, picture.pair) if picture.pair else picture.key
     try:
-        data = _bytes(picture)
+        data = picture_bytes(picture)
     except (InputError, OSError):
         return
     for condition in conditions:
@@ -186,7 +186,8 @@ def crops_of(
             yield row, pixels[top : top + SIDE, left : left + SIDE]
 
 
-def _bytes(picture: Picture) -> bytes:
+def picture_bytes(picture: Picture) -> bytes:
+    """The file, or the cell of a sheet without loss. Raises InputError, OSError."""
     if picture.box is None:
         return picture.path.read_bytes()
     from tellsign.forge.codec import encode_png

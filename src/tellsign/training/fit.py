@@ -16,7 +16,7 @@ import io
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,6 @@ def fit(
     label: str,
     seed: int,
     check: Callable[[nn.Module], str] | None = None,
-    slow: Mapping[str, float] | None = None,
 ) -> State:
     """Train `network` in place, from the last checkpoint if there is one.
 
@@ -90,12 +89,9 @@ def fit(
     check
         Called every `check_steps` with the network in evaluation mode; its text is shown. It
         decides nothing: the last weights are kept.
-    slow
-        Factors of the learning rate by the beginning of a parameter's name, for parts that come
-        trained; 1 elsewhere.
     """
     network.to(memory_format=torch.channels_last)
-    groups = _groups(network, schedule.decay, slow or {})
+    groups = _groups(network, schedule.decay)
     optimiser = torch.optim.AdamW(groups, lr=schedule.rate, fused=True)
     path = checkpoints / CHECKPOINT
     step, seconds = _resume(path, label, network, optimiser)
@@ -105,7 +101,7 @@ def fit(
     while step < schedule.steps and seconds < 60 * schedule.minutes:
         done = max(step / schedule.steps, seconds / (60 * schedule.minutes))
         for group in optimiser.param_groups:
-            group["lr"] = schedule.rate * _pace(done) * group["factor"]
+            group["lr"] = schedule.rate * _pace(done)
         torch.manual_seed(seed * 1_000_003 + step)
         batch = draw(np.random.default_rng((seed, step)))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=schedule.bfloat16):
@@ -139,17 +135,13 @@ def _pace(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _groups(network: nn.Module, decay: float, slow: Mapping[str, float]) -> list[dict[str, object]]:
+def _groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
     """Weight decay for kernels only; biases and normalisation go without."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
-    for name, parameter in network.named_parameters():
+    groups: dict[float, list[nn.Parameter]] = defaultdict(list)
+    for parameter in network.parameters():
         if parameter.requires_grad:
-            factor = next((f for start, f in slow.items() if name.startswith(start)), 1.0)
-            groups[factor, decay if parameter.ndim > 1 else 0.0].append(parameter)
-    return [
-        {"params": members, "weight_decay": own, "factor": factor}
-        for (factor, own), members in groups.items()
-    ]
+            groups[decay if parameter.ndim > 1 else 0.0].append(parameter)
+    return [{"params": members, "weight_decay": own} for own, members in groups.items()]
 
 
 def _save(

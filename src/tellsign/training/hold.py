@@ -117,7 +117,7 @@ def hold_false_alarms(
     """
     if not 0 <= share < 1:
         raise UsageError(f"a share of {share} is not from 0 up to 1")
-    plan = plan or Plan.select(questions=[question])
+    plan = plan or Plan.select(questions=[question], everything=True)
     store = Store.default()
     skipped: list[Skipped] = []
     answers = list(_answers(photographs, plan, treatments, seed, skipped, progress))

@@ -18,7 +18,7 @@ from tellsign.testing import check_detector
 from tellsign.types import Box, Evidence
 
 ROOT = Path(__file__).parents[3]
-PYIFD = ROOT.parent / "shared/data/core/reference/pyifd_reference"
+PYIFD = "reference/pyifd_reference"
 REFERENCE = ROOT / "tests/reference/double_quantisation.csv"
 Pixels = NDArray[np.uint8]
 REGION = (slice(160, 320), slice(240, 432))  # on the 8x8 grid; 5/64 of the picture
@@ -172,19 +172,16 @@ def rows(method: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["method"] == method]
 
 
-def reference(row: dict[str, str]) -> tuple[Media, NDArray[np.float64]]:
-    if not PYIFD.is_dir():
-        pytest.skip("the shared data pack is not beside the repository")
+def reference(core: Path, row: dict[str, str]) -> tuple[Media, NDArray[np.float64]]:
     from scipy.io import loadmat
 
-    return open_media(from_path(PYIFD / row["picture"])), loadmat(PYIFD / row["reference"])[
-        "OutputMap"
-    ]
+    published = loadmat(core / PYIFD / row["reference"])["OutputMap"]
+    return open_media(from_path(core / PYIFD / row["picture"])), published
 
 
 @pytest.mark.parametrize("row", rows("ADQ1"), ids=lambda r: r["picture"])
-def test_histogram_periods_equal_the_reference(row: dict[str, str]) -> None:
-    media, published = reference(row)
+def test_histogram_periods_equal_the_reference(core: Path, row: dict[str, str]) -> None:
+    media, published = reference(core, row)
     assert media.dct is not None
     own = once_compressed(whole_blocks(media.dct.planes[0], media.shape))
     difference = float(np.abs(own - published).mean())
@@ -192,8 +189,8 @@ def test_histogram_periods_equal_the_reference(row: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("row", rows("ADQ2"), ids=lambda r: r["picture"])
-def test_aligned_map_ranks_the_reference_region_first(row: dict[str, str]) -> None:
-    media, published = reference(row)
+def test_aligned_map_ranks_the_reference_region_first(core: Path, row: dict[str, str]) -> None:
+    media, published = reference(core, row)
     aligned, _ = traces(media)
     own, speaks = -Reading.of(aligned).mean, aligned.loglik != 0
     tampered = published[: own.shape[0], : own.shape[1]] > 0.5
@@ -202,8 +199,10 @@ def test_aligned_map_ranks_the_reference_region_first(row: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("row", rows("NADQ"), ids=lambda r: r["picture"])
-def test_shifted_map_departs_from_the_reference_as_documented(row: dict[str, str]) -> None:
-    media, published = reference(row)
+def test_shifted_map_departs_from_the_reference_as_documented(
+    core: Path, row: dict[str, str]
+) -> None:
+    media, published = reference(core, row)
     evidence = DoubleQuantisation().examine(media)
     shown = evidence.maps[2]
     valid = shown.valid

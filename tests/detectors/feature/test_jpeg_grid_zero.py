@@ -25,7 +25,7 @@ from tellsign.signal.jpeg_grid import NO_VOTE, grid_votes
 from tellsign.types import Box, Evidence
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = ROOT.parent / "shared/data/core/reference/zero_examples"
+EXAMPLES = "reference/zero_examples"
 REFERENCE = ROOT / "tests/reference/jpeg_grid_zero.csv"
 GREY = NDArray[np.uint8]
 
@@ -64,12 +64,9 @@ def rgb(grey: GREY) -> GREY:
     list(csv.DictReader(REFERENCE.read_text().splitlines())),
     ids=lambda row: str(row["picture"]),
 )
-def test_values_of_the_published_program(row: dict[str, str]) -> None:
-    if not EXAMPLES.exists():
-        pytest.skip("the reference pictures (../shared/data/core) are not here")
-    evidence = JpegGridZero().examine(
-        open_media(from_bytes((EXAMPLES / row["picture"]).read_bytes()))
-    )
+def test_values_of_the_published_program(core: Path, row: dict[str, str]) -> None:
+    data = (core / EXAMPLES / row["picture"]).read_bytes()
+    evidence = JpegGridZero().examine(open_media(from_bytes(data)))
     whole, *regions = evidence.findings
     if row["main_grid"]:
         assert whole.code == "jpeg.grid.shifted"

@@ -16,8 +16,9 @@ Blind spots  Resizing moves the lines elsewhere, and strong JPEG compression bur
              quality 50 nothing is said. Patterns of 8 pixels cannot be told from JPEG's. Cameras
              interpolate colour from a pattern of 2 pixels and leave a line at 1/2 in pictures at
              full resolution; plain enlargement by 2 or 4, half-tone and woven cloth have such lines
-             too. Most diffusion models leave little; measured figures are modest (scripts/
-             measure_periodic).
+             too. Most diffusion models leave little: over all training groups the score ranks only
+             somewhat better than chance, and in pictures of 700 pixels and more not at all
+             (scripts/measure_periodic), so it is shown for its findings and enters no conclusion.
 References   .. [1] Q. Bammey, "Synthbuster: towards detection of diffusion model generated images",
              IEEE Open Journal of Signal Processing 5, 2023. :DOI:`10.1109/OJSP.2023.3337714`
              .. [2] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial

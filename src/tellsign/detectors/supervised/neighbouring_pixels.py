@@ -7,7 +7,7 @@ How          Generators end in up-sampling layers, which tie pixels of a cell of
              corner of the cell as the reference: features are rectified and averaged over all
              phases, so that a cropped row does not matter. Trained on crops of many generators,
              on photographs, and on photographs that went through autoencoders beside the very
-             same photographs, all compressed and resized alike. Up to six native crops of 224
+             same photographs, all compressed and resized alike. Up to four native crops of 224
              pixels are read.
 Score        Mean logit over the crops; larger = more support for a generated picture. Its zero
              has no meaning before calibration. Unit: logits.

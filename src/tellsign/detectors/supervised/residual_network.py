@@ -5,7 +5,8 @@ How          A network trained on ImageNet is fine-tuned to tell generated pictu
              photographs, both blurred and recompressed at random while training, which is what
              lets it hold for generators it never saw [1]_. The backbone is EfficientNet-Lite0 [2]_
              instead of a ResNet-50: seven times smaller. Training uses many generators instead of
-             one, each as often as every other. Up to six native crops of 224 pixels are read.
+             one, each as often as every other, and pairs of a photograph and what an autoencoder or
+             an enlarging network makes of it. Up to four native crops of 224 pixels are read.
 Score        Mean logit over the crops; larger = more support for a generated picture. Its zero
              has no meaning before calibration. Unit: logits.
 Blind spots  Generators and photographs unlike those trained on. Content plays a part: a network
