@@ -38,7 +38,7 @@ class Plan:
 
     @classmethod
     def default(cls) -> Plan:
-        """Every question, by the detectors that can change a conclusion or have none to change."""
+        """Every question, without the detectors that the fusion gives no weight."""
         return cls.select()
 
     @classmethod

@@ -45,6 +45,9 @@ HELD_OUT = frozenset(
     }
 )
 
+# Photographs that their makers resampled or sent through networks: no camera's own.
+REDRAWN = frozenset({"ffhq_realorfake", "ldm_inpainting_examples"})
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

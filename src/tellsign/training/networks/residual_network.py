@@ -101,7 +101,7 @@ class ResidualNetwork(nn.Module):
     def train(self, mode: bool = True) -> ResidualNetwork:
         """Normalisation keeps the published statistics: batches of a CPU are too small for others.
 
-        It is a quarter faster, too; scale and shift are trained.
+        Its scale and shift are trained.
         """
         super().train(mode)
         for module in self.modules():
