@@ -10,8 +10,10 @@ import pytest
 from labelled import World, picture, world
 from PIL import Image
 
+from tellsign.artifacts.store import ENVIRONMENT
 from tellsign.benchmark import run as running
 from tellsign.benchmark import scores, scoring
+from tellsign.benchmark.calibrate import MARK, fusion_card, write_artifact
 from tellsign.benchmark.protocols import Protocol
 from tellsign.benchmark.run import Order, run, run_audit
 from tellsign.errors import InputError, UsageError
@@ -46,6 +48,25 @@ def rows(order: Order, name: str) -> list[scores.ScoreRow]:
 def meta(order: Order, name: str) -> dict[str, object]:
     found: dict[str, object] = json.loads((order.out / f"{name}.meta.json").read_text("utf-8"))
     return found
+
+
+@pytest.mark.parametrize(("file", "expected"), [("m.onnx", ["gan_a"]), ("table.json", [])])
+def test_groups_that_a_network_was_trained_on_are_told(
+    order: Order,
+    plan: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    file: str,
+    expected: list[str],
+) -> None:
+    world(order.data[0]).write()
+    card = fusion_card("2026-01-01", f"Generated pictures: gan_a 3.{MARK}pictures of gan_b", "-")
+    own = replace(card, name="toy_generated", detector="toy_generated")
+    write_artifact(tmp_path / "artifacts", own, {}, file)
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "artifacts"))
+    run(order, plan, silent)
+    assert meta(order, "toy_generated")["learned_from"] == expected
+    assert "learned_from" not in meta(order, "conclusion")
 
 
 def test_a_run_writes_scores_and_meta_of_detectors_conclusion_and_baselines(

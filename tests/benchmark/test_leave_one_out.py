@@ -182,6 +182,21 @@ def test_the_card_tells_which_generators_a_description_was_learned_on() -> None:
     assert replace(method, card=None).trained_on(["sd1_extile"]) is None
 
 
+def test_the_head_of_the_tables_names_what_was_trained_on_groups_of_the_run(
+    order: Order, plan: Plan
+) -> None:
+    world(order.data[0], each=6).write()
+    run_leave_one_out(order, plan, silent)
+    path = order.out / "toy_generated.meta.json"
+    meta = json.loads(path.read_text("utf-8")) | {"learned_from": ["gan_b"]}
+    path.write_text(json.dumps(meta), "utf-8")
+    assert "Trained on groups of this run" not in tables.page(tables.load(order.out))
+    path.write_text(json.dumps({k: v for k, v in meta.items() if k != "refitted"}), "utf-8")
+    page = tables.page(tables.load(order.out))
+    assert "**Trained on groups of this run**" in page
+    assert "- toy_generated: gan_b\n" in page
+
+
 def test_a_plan_without_such_a_head_is_refused() -> None:
     with pytest.raises(UsageError, match="can be fitted again"):
         leave_one_out.methods(Plan.select(detectors=["jpeg_grid_zero"]))

@@ -11,6 +11,8 @@ from tellsign.training.heldout import (
     failures,
     groups_text,
     means,
+    means_rows,
+    means_text,
     measure,
 )
 
@@ -107,3 +109,19 @@ def test_texts_for_the_card_name_every_generator_and_what_fails() -> None:
     assert text == (
         "Generated pictures: a 2, b 1, reconstructions by vae 1. Pristine pictures: p 1, q 1."
     )
+
+
+def test_means_read_the_same_in_text_and_in_rows() -> None:
+    found = measure(*many(60, 1.5))
+    row = means_rows(found)["norm"]
+    area, rate = means(found)["norm"]
+    assert (row["auc"], row["auc_low"], row["auc_high"]) == (
+        round(area.value, 4),
+        area.low,
+        area.high,
+    )
+    assert (row["tpr"], row["n"]) == (round(rate.value, 4), 2)
+    assert means_text(found).startswith(
+        f"norm {area.value:.3f} [{area.low:.3f}, {area.high:.3f}] /"
+    )
+    assert means_text([]) == ""

@@ -12,8 +12,6 @@ from tellsign.errors import ArtifactError  # noqa: E402
 from tellsign.forge.generate import read_form, reconstruct  # noqa: E402
 from tellsign.training.taesd import convert, decoder, encoder, read_weights  # noqa: E402
 
-CORE = Path(__file__).resolve().parents[3] / "shared" / "data" / "core" / "weights" / "taesd"
-
 
 def weights(latent: int, bottleneck: bool) -> tuple[dict[str, object], dict[str, object]]:
     """State dictionaries with the names and shapes of TAESD, small random values."""
@@ -85,9 +83,9 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "text.pth")
 
 
-@pytest.mark.skipif(not CORE.is_dir(), reason="needs the weights of the core data pack")
-def test_published_weights_reconstruct_a_smooth_picture(tmp_path: Path) -> None:
-    files = CORE / "taef2_encoder.pth", CORE / "taef2_decoder.pth"
+def test_published_weights_reconstruct_a_smooth_picture(tmp_path: Path, core: Path) -> None:
+    weights = core / "weights" / "taesd"
+    files = weights / "taef2_encoder.pth", weights / "taef2_decoder.pth"
     convert(*files, tmp_path, "taef2", "MIT")
     rows, columns = np.mgrid[:64, :96]
     pixels = np.stack([rows * 3, columns * 2, 255 - rows - columns], -1).astype(np.uint8)

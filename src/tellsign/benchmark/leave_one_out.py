@@ -67,14 +67,17 @@ class Method:
     card: str | None  # training data of what was learned before; None where nothing was
 
     def trained_on(self, groups: Iterable[str]) -> list[str] | None:
-        """Those groups that the card names; None where the description was not learned.
+        """Those groups that the card names; None where the description was not learned."""
+        return None if self.card is None else named(self.card, groups)
 
-        A calibration, whose data the card names after that, taught the description nothing.
-        """
-        if self.card is None:
-            return None
-        card = self.card.partition(MARK)[0]
-        return [g for g in groups if re.search(rf"(?<![\w-]){re.escape(g)}(?![\w-])", card)]
+
+def named(training_data: str, groups: Iterable[str]) -> list[str]:
+    """Those groups that a card names as training data.
+
+    A calibration, whose data the card names after that, taught the network nothing.
+    """
+    card = training_data.partition(MARK)[0]
+    return [g for g in groups if re.search(rf"(?<![\w-]){re.escape(g)}(?![\w-])", card)]
 
 
 def noise_statistics(media: Media) -> Rows:

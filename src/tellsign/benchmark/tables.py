@@ -133,7 +133,7 @@ def page(runs: Sequence[Run]) -> str:
     settings = meta["settings"]
     conditions: list[str] = settings["conditions"]
     asked = [r for r in runs if r.name not in BASELINES]
-    parts = [_head(runs[-1]), _audit(runs, conditions)]
+    parts = [_head(runs[-1]), _learned(runs), _audit(runs, conditions)]
     if not asked:
         return "\n".join(parts)
     if settings["kind"] == "leave_one_out":
@@ -203,6 +203,21 @@ def _head(run: Run) -> str:
         "Values in brackets are 95 % intervals: of one group by picture, of an average by group. "
         f"Each group counts once; averages are over generators with at least {LEAST_GENERATED} "
         "pictures on which the detector spoke.\n"
+    )
+
+
+def _learned(runs: Sequence[Run]) -> str:
+    """Which detectors met groups of this run in training, as unseen ones they say nothing of."""
+    lines = [
+        f"- {run.name}: {', '.join(map(clean, groups))}"
+        for run in runs
+        if "refitted" not in run.meta and (groups := run.meta.get("learned_from"))
+    ]
+    if not lines:
+        return ""
+    return (
+        "**Trained on groups of this run**, so that their figures say nothing of unseen generators "
+        "(fits that left them out do, see docs/training.md):\n\n" + "\n".join(lines) + "\n"
     )
 
 

@@ -123,13 +123,14 @@ def means(found: Sequence[Measured]) -> dict[str, tuple[Interval, Interval]]:
     return out
 
 
-def as_text(found: Sequence[Measured]) -> str:
-    """For a card: the means, then each group's AUC under the conditions reported."""
+def as_text(found: Sequence[Measured], which: str = "held-out") -> str:
+    """For a card: the means, then each group's AUC under the conditions reported.
+
+    `which` says what the groups have in common.
+    """
     if not found:
         return "no held-out generator in the bank"
-    average = means(found)
-    told = [c for c in REPORTED if c in average]
-    head = ", ".join(f"{c} {_told(average[c][0], 3)} / {_told(average[c][1], 3)}" for c in told)
+    told = [c for c in REPORTED if c in {m.condition for m in found}]
     cells = {(m.group, m.condition): m for m in found}
     groups = "; ".join(
         f"{group} "
@@ -137,8 +138,19 @@ def as_text(found: Sequence[Measured]) -> str:
         for group in sorted({m.group for m in found})
     )
     return (
-        f"Held-out generators against held-out pristine pictures, mean AUC / TPR at 5 % FPR "
-        f"[95 % over pictures]: {head}. AUC of each ({' / '.join(told)}): {groups}"
+        f"{which.capitalize()} generators against {which} pristine pictures, mean AUC / TPR at "
+        f"5 % FPR [95 % over pictures]: {means_text(found)}. "
+        f"AUC of each ({' / '.join(told)}): {groups}"
+    )
+
+
+def means_text(found: Sequence[Measured]) -> str:
+    """Mean AUC / mean TPR of each condition reported, with intervals."""
+    average = means(found)
+    return ", ".join(
+        f"{c} {_told(average[c][0], 3)} / {_told(average[c][1], 3)}"
+        for c in REPORTED
+        if c in average
     )
 
 
@@ -150,6 +162,22 @@ def _told(interval: Interval, digits: int) -> str:
 def as_rows(found: Sequence[Measured]) -> list[dict[str, Any]]:
     """For a table beside the card: values, numbers of pictures and 95 % intervals."""
     return [_row(m) for m in found]
+
+
+def means_rows(found: Sequence[Measured]) -> dict[str, dict[str, float]]:
+    """Condition -> means over generators with their 95 % intervals, as in `as_rows`."""
+    return {
+        condition: {
+            "auc": round(area.value, 4),
+            "auc_low": area.low,
+            "auc_high": area.high,
+            "tpr": round(rate.value, 4),
+            "tpr_low": rate.low,
+            "tpr_high": rate.high,
+            "n": area.n,
+        }
+        for condition, (area, rate) in means(found).items()
+    }
 
 
 def _row(m: Measured) -> dict[str, Any]:

@@ -11,9 +11,14 @@ from torch.nn import functional  # noqa: E402
 from tellsign.training.networks import embedding_probe as net  # noqa: E402
 
 
-def small(size: int = 8) -> net.EmbeddingProbe:
+def heads(size: int = 8) -> list[net.Head]:
     torch.manual_seed(0)
-    return net.EmbeddingProbe(net.Trunk((0, 1)), [net.Head(2, size, 0.2) for _ in range(2)])
+    return [net.Head(2, size, 0.2).eval() for _ in range(2)]
+
+
+def pooled(n: int = 24) -> torch.Tensor:
+    torch.manual_seed(2)
+    return torch.randn(n, 2, 2 * net.WIDTH) * 7 + 2
 
 
 def test_a_block_is_clips_with_its_factors_folded() -> None:
@@ -36,29 +41,29 @@ def test_a_block_is_clips_with_its_factors_folded() -> None:
 
 
 def test_what_is_pooled_are_the_class_token_and_the_mean_patch() -> None:
-    trunk = small().trunk.eval()
+    trunk = net.Trunk((0, 1)).eval()
     seen = []
     trunk.blocks[1].register_forward_hook(lambda _, __, out: seen.append(out))
     with torch.no_grad():
-        pooled = trunk(torch.rand(2, 3, 224, 224) * 255)
-    assert pooled.shape == (2, 2, 2 * net.WIDTH)
-    torch.testing.assert_close(pooled[:, 1, : net.WIDTH], seen[0][:, 0])
-    torch.testing.assert_close(pooled[:, 1, net.WIDTH :], seen[0][:, 1:].mean(1))
+        told = trunk(torch.rand(2, 3, 224, 224) * 255)
+    assert told.shape == (2, 2, 2 * net.WIDTH)
+    torch.testing.assert_close(told[:, 1, : net.WIDTH], seen[0][:, 0])
+    torch.testing.assert_close(told[:, 1, net.WIDTH :], seen[0][:, 1:].mean(1))
 
 
 def test_the_heads_are_averaged() -> None:
-    probe = small().eval()
-    crops = torch.rand(2, 3, 224, 224) * 255
+    each, x = heads(), pooled()
+    top = net.Top(each, x, 5).eval()
     with torch.no_grad():
-        each = [head(probe.trunk(crops))[0] for head in probe.heads]
-        torch.testing.assert_close(probe(crops)[0], (each[0] + each[1]) / 2)
-    assert not torch.allclose(each[0], each[1])
+        one, other = (head(x)[0] for head in each)
+        torch.testing.assert_close(top(x)[0], (one + other) / 2)
+    assert not torch.allclose(one, other)
 
 
 def test_what_is_joined_is_normalised_block_by_block() -> None:
-    head = small().heads[0].eval()
+    head = heads()[0]
     with torch.no_grad():
-        logit, joined = head(torch.randn(3, 2, 2 * net.WIDTH) * 7 + 2)
+        logit, joined = head(pooled(3))
     assert logit.shape == (3, 1)
     parts = joined.view(3, 2, -1)
     torch.testing.assert_close(parts.mean(-1), torch.zeros(3, 2), rtol=0, atol=1e-5)
@@ -66,13 +71,10 @@ def test_what_is_joined_is_normalised_block_by_block() -> None:
 
 
 def test_components_are_standardised_and_the_logit_comes_first() -> None:
-    probe = small().eval()
-    crops = torch.rand(24, 3, 224, 224) * 255
+    x = pooled()
     with torch.no_grad():
-        logits, joined = probe(crops)
-        told, embedding = net.Shipped(probe, joined, 5)(crops)
+        logits, embedding = net.Top(heads(), x, 5).eval()(x)
     assert embedding.shape == (24, 6)
-    torch.testing.assert_close(told, logits)
     torch.testing.assert_close(embedding[:, :1], logits)
     components = embedding[:, 1:]
     torch.testing.assert_close(components.mean(0), torch.zeros(5), rtol=0, atol=1e-2)

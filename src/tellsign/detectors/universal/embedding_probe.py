@@ -1,16 +1,18 @@
 """Middle layers of a pre-trained vision transformer under a head trained on laundered crops.
 
 Question     Was the whole picture generated (by a GAN, a diffusion or an autoregressive model)?
-How          Crops of 224 pixels are cut at native resolution, never resized. The first nine blocks
+How          Crops of 224 pixels are cut at native resolution, never resized. The first eight blocks
              of a CLIP ViT-B/16 image tower [1]_ describe each; class token and mean patch token
-             after blocks 6 to 9 are joined, and a small layer decides. That frozen features of such
+             after blocks 5 to 8 are joined, and a small layer decides. That frozen features of such
              a tower generalise to unseen generators was shown in [2]_; here the middle blocks
              serve, which keep texture. The tower is left as it is: tuning its blocks was tried, and
              what it gains on the generators of training it loses on others. The layer, an average
              of three, was trained on crops of many generators, of photographs, and of pairs of a
              photograph and what an autoencoder [3]_ or an enlarging network makes of it, laundered
-             alike. Beside its logit the network gives 128 principal components of what was joined:
-             a head adapted to a generator from a few examples is a linear layer on both.
+             alike. What it makes of generators it never met is told by fits that left them out;
+             these calibrate it, too. Beside its logit the network gives 128 principal components of
+             what was joined: a head adapted to a generator from a few examples is a linear layer on
+             both.
 Score        Mean over the crops of the network's logit; larger = more support for a generated
              picture. Its zero has no meaning before calibration. Unit: logits. The map shows them
              crop by crop.
@@ -48,7 +50,7 @@ NAME, VERSION = "embedding_probe", "1"
 HEAD = "head.json"
 SIDE = 224  # pixels; what the tower was trained for
 CROPS = 8  # at most; what two cores do in about a third of a second
-SPAN = (-4.7, 6.6)  # logits of 98 % of the crops of held-out groups
+SPAN = (-4.6, 6.4)  # logits of 98 % of the crops of groups left out
 MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
 
 

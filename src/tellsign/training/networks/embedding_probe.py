@@ -103,46 +103,47 @@ class Head(nn.Module):
         return (hidden * self.head.weight).sum(1, keepdim=True) + self.head.bias, joined
 
 
-class EmbeddingProbe(nn.Module):
-    """Crops (n, 3, 224, 224), RGB in 0..255 -> mean logits (n, 1), joined tokens (n, taps * 1536).
+class Top(nn.Module):
+    """Pooled tokens (n, taps, 1536) -> logits (n, 1) and embeddings (n, 1 + components).
 
     Heads that differ by their seeds alone are averaged, so that the outcome hangs less on one draw.
+    An embedding holds the logit, which is what training was about, and principal components of the
+    normalised tokens, scaled to a variance of 1: there is far more in them of a generator that was
+    not trained on than in the last layer, and heads are adapted on both.
     """
 
-    def __init__(self, trunk: Trunk, heads: Sequence[Head]) -> None:
+    def __init__(self, heads: Sequence[Head], pooled: Tensor, components: int) -> None:
+        """`pooled`: (m, taps, 1536) of training crops, m >= components."""
         super().__init__()
-        self.trunk, self.heads = trunk, nn.ModuleList(heads)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        pooled = self.trunk(x)
-        found = [head(pooled) for head in self.heads]
-        return torch.stack([logit for logit, _ in found]).mean(0), found[0][1]
-
-
-class Shipped(nn.Module):
-    """The network as it is shipped: logits (n, 1) and embeddings (n, 1 + components).
-
-    An embedding holds the logit, which is what training was about, and principal components of what
-    was joined, scaled to a variance of 1: there is far more in them of a generator that was not
-    trained on than in the last layer, and heads are adapted on both.
-    """
-
-    def __init__(self, net: EmbeddingProbe, joined: Tensor, components: int) -> None:
-        """`joined`: (m, d) of training crops, m >= components."""
-        super().__init__()
-        self.net = net
-        mean, deviation = joined.mean(0), joined.std(0) + 1e-3
-        scaled = (joined - mean) / deviation
-        _, spread, directions = torch.linalg.svd(scaled / len(joined) ** 0.5, full_matrices=False)
-        weight = directions[:components] / spread[:components, None] / deviation
-        self.components = nn.Linear(joined.shape[1], components)
+        self.heads = nn.ModuleList(heads)
         with torch.no_grad():
+            joined = self.heads[0](pooled)[1]
+            mean, deviation = joined.mean(0), joined.std(0) + 1e-3
+            scaled = (joined - mean) / deviation
+            _, spread, directions = torch.linalg.svd(
+                scaled / len(joined) ** 0.5, full_matrices=False
+            )
+            weight = directions[:components] / spread[:components, None] / deviation
+            self.components = nn.Linear(joined.shape[1], components)
             self.components.weight.copy_(weight)
             self.components.bias.copy_(-weight @ mean)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        logit, joined = self.net(x)
-        return logit, torch.cat([logit, self.components(joined)], 1)
+        found = [head(x) for head in self.heads]
+        logit = torch.stack([logit for logit, _ in found]).mean(0)
+        return logit, torch.cat([logit, self.components(found[0][1])], 1)
+
+
+class EmbeddingProbe(nn.Module):
+    """Crops (n, 3, 224, 224), RGB in 0..255 -> logits (n, 1) and embeddings (n, 1 + components)."""
+
+    def __init__(self, trunk: Trunk, top: Top) -> None:
+        super().__init__()
+        self.trunk, self.top = trunk, top
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        told: tuple[Tensor, Tensor] = self.top(self.trunk(x))
+        return told
 
 
 def _load(net: Trunk, path: Path) -> None:
