@@ -109,6 +109,13 @@ def log_fourier(media: Media) -> Rows:
     return spectrum.small_spectrum(spectrum.luma(cut[keep]))
 
 
+def learned_from(found: Artifact | None, groups: Iterable[str]) -> list[str]:
+    """Those groups that the network of an artifact was trained on."""
+    if found is None or not any(f.name.endswith(".onnx") for f in found.card.files):
+        return []
+    return named(found.card.training_data, sorted(groups))
+
+
 # Descriptions that are computed, not learned.
 FIXED: Mapping[str, tuple[Describe, str]] = {
     "pixel_statistics": (

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from tellsign import __version__
-from tellsign.artifacts.store import Artifact, Store
+from tellsign.artifacts.store import Store
 from tellsign.benchmark import audit, datasets, pool, prepare, protocols, scores, scoring
 from tellsign.benchmark.datasets import Item
 from tellsign.benchmark.kept import Kept, name_of
@@ -391,6 +391,8 @@ def _head(order: Order, pictures: Pictures, rows: Sequence[ScoreRow]) -> dict[st
 def _meta(
     order: Order, plan: Plan, pictures: Pictures, rows: Sequence[ScoreRow], name: str
 ) -> dict[str, Any]:
+    from tellsign.benchmark import leave_one_out
+
     meta = _head(order, pictures, rows)
     meta |= {"detector": name, "plan": plan.digest, "moderate": plan.policy.moderate}
     if order.thresholds is not None:
@@ -403,17 +405,8 @@ def _meta(
         "version": info.version,
         "code_sha256": info.code_sha256,
         "artifact": found.sha256 if found else None,
-        "learned_from": _learned_from(found, {r.group for r in rows}),
+        "learned_from": leave_one_out.learned_from(found, {r.group for r in rows}),
     }
-
-
-def _learned_from(found: Artifact | None, groups: Iterable[str]) -> list[str]:
-    """Those groups of the run that a network was trained on."""
-    from tellsign.benchmark.leave_one_out import named
-
-    if found is None or not any(f.name.endswith(".onnx") for f in found.card.files):
-        return []
-    return named(found.card.training_data, sorted(groups))
 
 
 def _cost(found: Iterable[scoring.Scored], name: str) -> dict[str, Any]:
