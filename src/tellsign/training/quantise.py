@@ -14,7 +14,9 @@ SMALL = 1024  # bytes; smaller tensors stay in the graph
 LARGE = 2**20  # bytes; larger tensors that remain float32 are stored as float16
 
 
-def quantise(source: Path, folder: Path, name: str = "model", leave: str = "\0") -> list[Path]:
+def quantise(
+    source: Path, folder: Path, name: str = "model", leave: str | None = None
+) -> list[Path]:
     """Write `source` with int8 matrix products to ``<folder>/<name>.onnx``.
 
     Weights are quantised per channel, activations by the range of each run, so that a row must be
@@ -29,7 +31,8 @@ def quantise(source: Path, folder: Path, name: str = "model", leave: str = "\0")
 
     folder.mkdir(parents=True, exist_ok=True)
     graph_file = folder / f"{name}.onnx"
-    kept = [n.name for n in onnx.load(source).graph.node if leave in n.name]
+    names = [node.name for node in onnx.load(source).graph.node]
+    kept = [name for name in names if leave is not None and leave in name]
     quantize_dynamic(
         source,
         graph_file,
@@ -37,7 +40,7 @@ def quantise(source: Path, folder: Path, name: str = "model", leave: str = "\0")
         weight_type=QuantType.QInt8,
         op_types_to_quantize=["MatMul"],
         # Linear layers of two dimensions are renamed on the way.
-        nodes_to_exclude=[*kept, *(f"{n}_MatMul" for n in kept)],
+        nodes_to_exclude=[*kept, *(f"{name}_MatMul" for name in kept)],
     )
     model = onnx.load(graph_file)
     _halve(model)
