@@ -18,8 +18,8 @@ This page is about one question: was the whole picture generated (SYNTHETIC)?
 **What a conclusion means.** "Moderate support for generation" says that what was measured in this
 picture is at least {moderate} times more probable among generated pictures than among pristine
 ones; "strong" says {strong} times. It is no probability that the picture was generated: that
-depends on everything else known about it. The factors come from generators and photographs that no
-detector was trained on, and hold as far as your pictures resemble them.
+depends on everything else known about it. The factors come from generators and photographs that the
+detector asked had not been trained on, and hold as far as your pictures resemble them.
 
 **What silence means.** "No conclusion" says that the evidence is weak, that no method applies, or
 that no calibration fits a picture of this size and compression. It speaks neither for nor against
