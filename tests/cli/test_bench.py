@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -47,6 +48,23 @@ def carry_out(folder: Path, kind: str, *conditions: str) -> Path:
 def test_list_names_every_protocol() -> None:
     shown = bench("list")
     assert all(name in shown.output for name in protocols.names())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("", "tellsign"), ("fits/0", "TELLSIGN_ARTIFACTS=fits/0 tellsign"), ("/deep/0", None)],
+)
+def test_the_command_tells_whose_artifacts_were_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, told: str | None
+) -> None:
+    world(tmp_path / "data", each=2).write()
+    own = tmp_path / "toy.toml"
+    own.write_text(PROTOCOL.format(kind="conditions", conditions='"raw"'), "utf-8")
+    monkeypatch.setenv("TELLSIGN_ARTIFACTS", given)
+    folders = ("--data", tmp_path / "data", "--out", tmp_path / "out", "--runs", tmp_path / "kept")
+    assert bench("audit", own, *folders, "--workers", 1).exit_code == 0
+    meta = json.loads((tmp_path / "out" / "zero_pixel.meta.json").read_text("utf-8"))
+    assert meta["command"].startswith(told or "TELLSIGN_ARTIFACTS=0 tellsign")
 
 
 def test_a_run_ends_in_tables_and_render_draws_the_same_again(tmp_path: Path) -> None:

@@ -120,8 +120,19 @@ def _order(
     if per_group is not None:
         chosen = replace(chosen, per_group=per_group)
     arguments = sys.argv[1:] if Path(sys.argv[0]).stem in ("tellsign", "__main__") else []
-    line = shlex.join(["tellsign", *_without_paths(arguments)])
+    line = _artifacts() + shlex.join(["tellsign", *_without_paths(arguments)])
     return Order(chosen, data, out, runs, workers or _cores(), line, thresholds)
+
+
+def _artifacts() -> str:
+    """Whose artifacts are measured, where not those of the package: part of the command."""
+    from tellsign.artifacts.store import ENVIRONMENT
+
+    given = os.environ.get(ENVIRONMENT)
+    if not given:
+        return ""
+    shown = os.pathsep.join(_without_paths(given.split(os.pathsep)))
+    return f"{ENVIRONMENT}={shlex.quote(shown)} "
 
 
 def _without_paths(arguments: list[str]) -> list[str]:
