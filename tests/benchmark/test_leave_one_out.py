@@ -182,17 +182,23 @@ def test_the_card_tells_which_generators_a_description_was_learned_on() -> None:
     assert replace(method, card=None).trained_on(["sd1_extile"]) is None
 
 
+def page_with(order: Order, without: str = "", **changes: list[str]) -> str:
+    """The tables of a run whose meta file was changed."""
+    path = order.out / "toy_generated.meta.json"
+    meta = json.loads(path.read_text("utf-8")) | changes
+    meta.pop(without, None)
+    path.write_text(json.dumps(meta), "utf-8")
+    return tables.page(tables.load(order.out))
+
+
 def test_the_head_of_the_tables_names_what_was_trained_on_groups_of_the_run(
     order: Order, plan: Plan
 ) -> None:
     world(order.data[0], each=6).write()
     run_leave_one_out(order, plan, silent)
-    path = order.out / "toy_generated.meta.json"
-    meta = json.loads(path.read_text("utf-8")) | {"learned_from": ["gan_b"]}
-    path.write_text(json.dumps(meta), "utf-8")
-    assert "Trained on groups of this run" not in tables.page(tables.load(order.out))
-    path.write_text(json.dumps({k: v for k, v in meta.items() if k != "refitted"}), "utf-8")
-    page = tables.page(tables.load(order.out))
+    refitted = page_with(order, learned_from=["gan_b"])
+    assert "Trained on groups of this run" not in refitted
+    page = page_with(order, without="refitted")
     assert "**Trained on groups of this run**" in page
     assert "- toy_generated: gan_b\n" in page
 
@@ -246,10 +252,7 @@ def test_tables_part_generators_that_the_description_was_learned_on(
 ) -> None:
     world(order.data[0], each=6).write()
     run_leave_one_out(order, plan, silent)
-    path = order.out / "toy_generated.meta.json"
-    meta = json.loads(path.read_text("utf-8")) | {"trained_on": ["cam_a", "gan_b"]}
-    path.write_text(json.dumps(meta), "utf-8")
-    page = tables.page(tables.load(order.out))
+    page = page_with(order, trained_on=["cam_a", "gan_b"])
     assert "- toy_generated: mean colours; by the card with 1 of the 3 sources" in page
     assert "| toy_generated | learned with them, by the card | 1 |" in page
     assert "| toy_generated | learned without them, by the card | 2 |" in page
