@@ -200,24 +200,22 @@ def sample(folder: Path, n: int, seed: int) -> Pixels:
     parts = []
     for start in range(0, n, BATCH):
         noise = rng.standard_normal((BATCH, *form.latent)).astype(np.float32)
-        draw = _denoised if form.kind == "diffusion" else _drawn
-        parts.append(from_network(draw(noise, folder, form), form)[: n - start])
+        if form.kind == "diffusion":
+            drawn = denoised(noise, folder, form, np.linspace(1, 0, form.steps + 1))
+        else:
+            drawn = network(folder / "generator.onnx").run(noise)
+        parts.append(from_network(drawn, form)[: n - start])
     return np.concatenate(parts)
 
 
-def _drawn(noise: Floats, folder: Path, form: Form) -> Floats:
-    return network(folder / "generator.onnx").run(noise.reshape(-1, *form.latent))
-
-
-def _denoised(noise: Floats, folder: Path, form: Form) -> Floats:
-    """Deterministic sampling with the velocity parametrisation.
+def denoised(noisy: Floats, folder: Path, form: Form, times: NDArray[np.float64]) -> Floats:
+    """(n, C, h, w) pictures at times[0], falling to 0: deterministic sampling by velocities.
 
     Song et al., ICLR 2021 (DDIM); Salimans & Ho, ICLR 2022 (velocity): x = a clean + s noise,
     v = a noise - s clean, with a = cos(pi t / 2), s = sin(pi t / 2).
     """
     denoiser = network(folder / "denoiser.onnx")
-    x = noise
-    times = np.linspace(1, 0, form.steps + 1)
+    x = noisy
     for now, then in zip(times, times[1:], strict=False):
         a, s = signal_and_noise(now)
         velocity = denoiser.run(np.concatenate([x, np.full_like(x[:, :1], now)], axis=1))

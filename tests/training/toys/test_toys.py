@@ -15,6 +15,7 @@ from PIL import Image  # noqa: E402
 from tellsign.artifacts.store import open_artifact  # noqa: E402
 from tellsign.errors import InputError, UsageError  # noqa: E402
 from tellsign.forge.generate import read_form, reconstruct, sample  # noqa: E402
+from tellsign.forge.redraw import redraw  # noqa: E402
 from tellsign.training.bank import SIDE, Bank, Row  # noqa: E402
 from tellsign.training.learners.toy_generator import Settings, make  # noqa: E402
 from tellsign.training.recipe import (  # noqa: E402
@@ -63,6 +64,8 @@ def test_what_cannot_be_built_is_refused() -> None:
         Settings("morph")
     with pytest.raises(UsageError, match="upsampling"):
         Settings("gan", upsampling="magic")
+    with pytest.raises(UsageError, match="latest"):
+        Settings("diffusion", latest=0.0)
 
 
 @pytest.mark.parametrize("kind", UPSAMPLINGS)
@@ -74,6 +77,17 @@ def test_an_autoencoder_reconstructs_any_size(tmp_path: Path, kind: str) -> None
     again = reconstruct(pixels, tmp_path)
     assert again.shape == pixels.shape
     assert read_form(tmp_path).multiple_of == 8
+
+
+def test_a_diffusion_model_redraws_any_size_and_keeps_what_is_large(tmp_path: Path) -> None:
+    settings = Settings("diffusion", latest=0.3, **{**TINY, "steps": 60, "width": 16})
+    make(settings, photographs(16), tmp_path, "toy", 5, 0)
+    pixels = pictures.procedural(1, 64, 1)[0][:37, :50]
+    again = redraw(pixels, tmp_path, until=0.1, steps=3, seed=0)
+    assert again.shape == pixels.shape
+    assert not np.array_equal(again, pixels)
+    small, smaller = (v[:32, :48].reshape(4, 8, 6, 8, 3).mean(axis=(1, 3)) for v in (pixels, again))
+    assert np.corrcoef(small.ravel(), smaller.ravel())[0, 1] > 0.8
 
 
 def test_an_autoencoder_learns(tmp_path: Path) -> None:
@@ -132,6 +146,7 @@ def test_every_toy_recipe_has_settings_that_hold() -> None:
     names = [n for n in builtin_recipes() if n.startswith("toy_")]
     kinds = [checked(Settings, load_recipe(n).settings, n).kind for n in names]
     assert sorted(kinds) == ["autoencoder"] * 4 + ["diffusion"] + ["gan"] * 4
+    assert checked(Settings, load_recipe("fine_diffusion").settings, "fine").kind == "diffusion"
 
 
 def test_crops_are_reduced_photographs(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Settings:
     batch: int = 32
     steps: int = 800
     sampling_steps: int = 40  # of a diffusion model
+    latest: float = 1.0  # time up to which a diffusion model learns; 1 is noise alone
     pictures: int = 6000  # at most
 
     def __post_init__(self) -> None:
@@ -44,6 +45,8 @@ class Settings:
             raise UsageError(f"toy_generator: upsampling is one of {', '.join(UPSAMPLINGS)}")
         if self.side not in (16, 32, 64, 128):
             raise UsageError(f"toy_generator: side must be 16, 32, 64 or 128; got {self.side}")
+        if not 0 < self.latest <= 1:
+            raise UsageError(f"toy_generator: latest lies above 0, up to 1; got {self.latest}")
 
 
 def fit(job: Job) -> None:
@@ -81,8 +84,9 @@ def make(
         form = Form(s.kind, name, LICENCE, -1.0, 1.0, latent=(s.latent,))
         return export_generator(folder, generator, form)
     denoiser = fit_diffusion(
-        pictures, width=s.width, batch=s.batch, steps=s.steps, minutes=minutes, seed=seed
-    )
+        pictures, width=s.width, batch=s.batch, steps=s.steps, minutes=minutes, seed=seed,
+        latest=s.latest,
+    )  # fmt: skip
     latent = (3, s.side, s.side)
     form = Form(s.kind, name, LICENCE, -1.0, 1.0, latent=latent, steps=s.sampling_steps)
     return export_diffusion(folder, denoiser, form)

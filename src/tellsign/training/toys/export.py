@@ -40,10 +40,10 @@ def export_generator(folder: Path, generator: nn.Module, form: Form) -> float:
 
 
 def export_diffusion(folder: Path, denoiser: nn.Module, form: Form) -> float:
-    """Write the denoiser; its input has one plane more, the time."""
+    """Write the denoiser, for any picture size; its input has one plane more, the time."""
     channels, height, width = form.latent
     seen = torch.randn(2, channels + 1, height, width)
-    worst = _export(denoiser, seen, folder / "denoiser.onnx")
+    worst = _export(denoiser, seen, folder / "denoiser.onnx", spatial=True)
     write_form(folder, form)
     return worst
 

@@ -97,9 +97,13 @@ def _against(logits: Tensor, target: float) -> Tensor:
 
 
 def fit_diffusion(
-    pictures: Pixels, *, width: int, batch: int, steps: int, minutes: float, seed: int
-) -> Denoiser:
-    """Predict the velocity (Salimans & Ho, ICLR 2022) at times drawn evenly; see forge.generate."""
+    pictures: Pixels, *, width: int, batch: int, steps: int, minutes: float, seed: int,
+    latest: float = 1.0,
+) -> Denoiser:  # fmt: skip
+    """Predict the velocity (Salimans & Ho, ICLR 2022) at times drawn evenly from 0 to `latest`.
+
+    Time 1 is noise alone, see forge.generate; a model that only redraws pictures needs less.
+    """
     torch.manual_seed(seed)
     model = Denoiser(width).to(memory_format=torch.channels_last)
     kept = torch.optim.swa_utils.AveragedModel(
@@ -109,7 +113,7 @@ def fit_diffusion(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for x in batches(pictures, batch, steps, minutes, np.random.default_rng(seed)):
         clean, noise = x * 2 - 1, torch.randn_like(x)
-        t = torch.rand(batch, 1, 1, 1)
+        t = latest * torch.rand(batch, 1, 1, 1)
         a, s = torch.cos(torch.pi / 2 * t), torch.sin(torch.pi / 2 * t)
         plane = t.expand(-1, 1, *x.shape[2:])
         with half_precision():
