@@ -1,4 +1,4 @@
-"""Native-resolution crops: what networks see of a picture, never a resized one."""
+"""Crops of a picture as it is, spread over it, and maps of what is found in them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _better(
 def crop_map(
     values: NDArray[np.floating],
     corners: NDArray[np.int64],
-    side: int,
+    side: int | NDArray[np.int64],
     shape: tuple[int, int],
     span: tuple[float, float] | None = None,
 ) -> Map:
@@ -99,6 +99,8 @@ def crop_map(
     ----------
     values, corners
         (k,) and (k, 2): one value and first pixel for each crop.
+    side
+        Of all crops, or (k,) of each, in pixels.
     shape
         Height and width of the picture in pixels.
     span
@@ -108,10 +110,11 @@ def crop_map(
     rows, columns = -(-shape[0] // stride), -(-shape[1] // stride)
     total = np.zeros((rows, columns), np.float32)
     weight = np.zeros((rows, columns), np.float32)
-    for value, (top, left) in zip(values, corners, strict=True):
+    sides = np.broadcast_to(side, len(values))
+    for value, (top, left), own in zip(values, corners, sides, strict=True):
         part = (
-            slice(top // stride, -(-(top + side) // stride)),
-            slice(left // stride, -(-(left + side) // stride)),
+            slice(top // stride, -(-(top + own) // stride)),
+            slice(left // stride, -(-(left + own) // stride)),
         )
         total[part] += np.float32(value)
         weight[part] += 1

@@ -1,4 +1,4 @@
-"""The work-horse: independent crops, a score that is their mean, and abstention before guessing."""
+"""The work-horse: independent crops, a score that is a mean, and abstention before guessing."""
 
 from __future__ import annotations
 
@@ -29,13 +29,34 @@ def found() -> Evidence:
     return probe.EmbeddingProbe().examine(media(textured(300, 460)))
 
 
-def test_the_score_is_the_mean_of_the_crops(found: Evidence) -> None:
-    cut, _ = probe.views.crops(textured(300, 460), probe.SIDE, probe.CROPS)
+def logits(crops: np.ndarray) -> np.ndarray:
     detector = probe.EmbeddingProbe()
-    rows = detector.infer_rows(network_input(cut))
-    logits = probe.logits_of(rows, probe._head(detector.needed))
-    assert found.score == pytest.approx(float(logits.mean()), abs=1e-6)
+    rows = detector.infer_rows(network_input(crops))
+    return probe.logits_of(rows, probe._head(detector.needed))
+
+
+def test_the_score_of_a_small_picture_is_the_mean_of_its_crops(found: Evidence) -> None:
+    cut, _ = probe.views.crops(textured(300, 460), probe.SIDE, probe.CROPS)
+    assert found.score == pytest.approx(float(logits(cut).mean()), abs=1e-6)
     assert found.findings[0].values["crops"] == len(cut) > 1
+    assert list(found.findings[1].values) == ["at_100_percent"]
+
+
+def test_every_scale_of_a_large_picture_counts_alike() -> None:
+    pixels = textured(640, 700)
+    told = probe.EmbeddingProbe().examine(media(pixels))
+    plan = probe.layout(media(pixels))
+    assert [len(s.corners) for s in plan] == [4, 1, 1]
+    each = logits(probe.scales.cut(pixels, probe.SIDE, plan))
+    wanted = [each[:4].mean(), each[4], each[5]]
+    assert told.score == pytest.approx(float(np.mean(wanted)), abs=1e-6)
+    crop, scales = told.findings
+    assert crop.values["crops"] == probe.CROPS
+    np.testing.assert_allclose(list(scales.values.values()), wanted, atol=1e-6)
+    region = crop.where
+    assert isinstance(region, Box)
+    assert region.x + region.width <= 700
+    assert region.y + region.height <= 640
 
 
 def test_a_crop_does_not_depend_on_its_neighbours() -> None:

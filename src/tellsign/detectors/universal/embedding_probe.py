@@ -1,21 +1,23 @@
 """Middle layers of a pre-trained vision transformer under a head trained on laundered crops.
 
 Question     Was the whole picture generated (by a GAN, a diffusion or an autoregressive model)?
-How          Crops of 224 pixels are cut at native resolution, never resized. The first eight blocks
-             of a CLIP ViT-B/16 image tower [1]_ describe each; class token and mean patch token
-             after blocks 5 to 8 are joined, and a small layer decides. That frozen features of such
-             a tower generalise to unseen generators was shown in [2]_; here the middle blocks
-             serve, which keep texture. The tower is left as it is: tuning its blocks was tried, and
-             what it gains on the generators of training it loses on others. The layer, an average
-             of three, was trained on crops of many generators, of photographs, and of pairs of a
-             photograph and what an autoencoder [3]_ or an enlarging network makes of it, laundered
-             alike. What it makes of generators it never met is told by fits that left them out;
-             these calibrate it, too. Beside its logit the network gives 128 principal components of
-             what was joined: a head adapted to a generator from a few examples is a linear layer on
-             both.
-Score        Mean over the crops of the network's logit; larger = more support for a generated
-             picture. Its zero has no meaning before calibration. Unit: logits. The map shows them
-             crop by crop.
+How          Crops of 224 pixels are cut from the picture as it is and, where it is large enough,
+             from the picture reduced to a half and to about a third: what was drawn small and
+             enlarged, or compressed, shows less in its finest texture than in a coarser one. The
+             first eight blocks of a CLIP ViT-B/16 image tower [1]_ describe each crop; class token
+             and mean patch token after blocks 5 to 8 are joined, and a small layer decides. That
+             frozen features of such a tower generalise to unseen generators was shown in [2]_; here
+             the middle blocks serve, which keep texture. The tower is left as it is: tuning its
+             blocks was tried, and what it gains on the generators of training it loses on others.
+             The layer, an average of three, was trained on crops of many generators, of
+             photographs, and of pairs of a photograph and what an autoencoder [3]_ or an enlarging
+             network makes of it, laundered alike. What it makes of generators it never met is told
+             by fits that left them out; these calibrate it, too. Beside its logit the network gives
+             128 principal components of what was joined: a head adapted to a generator from a few
+             examples is a linear layer on both.
+Score        Mean over the crops of the network's logit at each scale, and mean of these; larger =
+             more support for a generated picture. Its zero has no meaning before calibration. Unit:
+             logits. The map shows them crop by crop.
 Blind spots  Generators whose pictures resemble none of the training set, foremost current
              commercial models with photograph-like output. Pictures shrunk to few pixels or
              compressed hard lose what is looked at. Paintings, drawings, renderings and photographs
@@ -42,14 +44,17 @@ from tellsign.artifacts.store import Artifact
 from tellsign.detectors.base import Abstain, BatchedDetector, detector
 from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
-from tellsign.nn import views
+from tellsign.nn import scales, views
 from tellsign.nn.cells import crop_box, network_input
+from tellsign.nn.scales import Scaled
 from tellsign.types import Evidence, Family, Finding, Question, View
 
 NAME, VERSION = "embedding_probe", "1"
 HEAD = "head.json"
 SIDE = 224  # pixels; what the tower was trained for
-CROPS = 8  # at most; what two cores do in about a third of a second
+CROPS = 6  # at most; what two cores do in about a third of a second
+REDUCED = ((0.5, 1), (0.5**1.5, 1))  # sides of reduced pictures as shares, crops at most
+LEAST_REDUCED = 160  # pixels of the shorter side; less is mostly reflection
 SPAN = (-4.6, 6.4)  # logits of 98 % of the crops of groups left out
 MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
 
@@ -69,6 +74,7 @@ MIN_SIDE = 96  # pixels; below, a crop is mostly its own reflection
     },
     findings={
         "embedding.crop": "The crop that speaks most for generation.",
+        "embedding.scales": "What the picture and its reduced copies say.",
     },
 )
 class EmbeddingProbe(InstalledDetector, BatchedDetector):
@@ -84,7 +90,7 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
         pixels = media.pixels
         if int(pixels.max()) - int(pixels.min()) < 2:
             raise Abstain("flat")
-        return network_input(views.crops(pixels, SIDE, CROPS)[0])
+        return network_input(scales.cut(pixels, SIDE, layout(media)))
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """(1, 3, 224, 224) in 0..255 -> (1, D) embedding."""
@@ -94,16 +100,32 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
 
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
         logits = logits_of(out, _head(self.needed))
-        corners = views.corners(media.shape, SIDE, CROPS)
-        finding = Finding(
+        plan = layout(media)
+        corners, sides = scales.native(SIDE, plan)
+        best = int(logits.argmax())
+        crop = Finding(
             "embedding.crop",
             f"Of {len(logits)} crops this one speaks most for generation "
             f"(logit {logits.max():.2f}; the least {logits.min():.2f}).",
-            crop_box(corners[int(logits.argmax())], SIDE, media.shape),
+            crop_box(corners[best], int(sides[best]), media.shape),
             {"crops": len(logits), "most": float(logits.max()), "least": float(logits.min())},
         )
-        found = views.crop_map(logits, corners, SIDE, media.shape, SPAN)
-        return self.evidence(float(logits.mean()), [found], [finding])
+        means = scales.means(logits, plan)
+        shares = [round(100 * scaled.factor) for scaled in plan]
+        told = ", ".join(f"{m:.2f} at {p} %" for m, p in zip(means, shares, strict=True))
+        every = Finding(
+            "embedding.scales",
+            f"Mean logit of the picture by its size, 100 % being as it is: {told}.",
+            None,
+            {f"at_{p}_percent": float(m) for m, p in zip(means, shares, strict=True)},
+        )
+        found = views.crop_map(logits, corners, sides, media.shape, SPAN)
+        return self.evidence(float(means.mean()), [found], [crop, every])
+
+
+def layout(media: Media) -> tuple[Scaled, ...]:
+    """Where this detector cuts a picture."""
+    return scales.layout(media.shape, SIDE, CROPS, REDUCED, LEAST_REDUCED)
 
 
 def logits_of(rows: NDArray[np.float32], head: dict[str, Any]) -> NDArray[np.float64]:
