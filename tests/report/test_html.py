@@ -29,7 +29,18 @@ from test_hostile_strings import Page
 from tellsign.fusion import policy
 from tellsign.report import html
 from tellsign.report.report import from_dict, to_dict
-from tellsign.types import Box, Evidence, Finding, Map, MapKind, Polygon, Report
+from tellsign.types import (
+    Box,
+    Evidence,
+    Finding,
+    GeneratorClaim,
+    Map,
+    MapKind,
+    Polygon,
+    Provenance,
+    ProvenanceState,
+    Report,
+)
 
 FORBIDDEN = re.compile(r"\b(authentic|real|genuine|original|fake)", re.IGNORECASE)
 
@@ -302,3 +313,17 @@ def test_marks_at_the_edge(where: Box | Polygon) -> None:
     plate = next(a for _, a in Page(page).elements if a.get("class") == "plate")
     assert float(plate["x"] or -1) >= 0
     assert float(plate["y"] or -1) >= 0
+
+
+def test_what_a_file_states_at_length_is_folded() -> None:
+    workflow = "a workflow of many nodes, " * 40
+    claim = GeneratorClaim("png:workflow", workflow, "ComfyUI")
+    report = replace(generated(), provenance=Provenance(ProvenanceState.ABSENT, claims=(claim,)))
+    page = rendered(report)
+    at = page.index("<dt>Stated generator</dt><dd><details><summary>")
+    summary = page[at : page.index("</summary>", at)]
+    assert summary.endswith("[…]")
+    assert len(summary) < html.UNFOLDED
+    assert words(page).count("a workflow of many nodes") > 20
+    short = rendered(generated())
+    assert "<dt>Stated generator</dt><dd>The file" in short

@@ -25,6 +25,7 @@ from tellsign.report.viewer import Exhibit
 from tellsign.report.wording import Section
 from tellsign.types import CONCLUDED, Conclusion, Evidence, Map, Report, Support
 
+UNFOLDED: Final = 400  # characters of a fact that are shown at once
 _NOTHING: Final[Mapping[str, str]] = {}
 _CONTENTS: Final = (
     ("conclusions", "Conclusions"),
@@ -131,6 +132,9 @@ def facts(rows: Iterator[tuple[str, str]]) -> Html:
 
 
 def _value(label: str, value: str) -> Html:
+    if len(value) > UNFOLDED:
+        # Workflows run to pages; what follows them must stay in sight.
+        return tag("details", tag("summary", clean(value, UNFOLDED // 2)), tag("p", value))
     hashed = "sha256" in value or label in ("SHA-256", "Input SHA-256", "Plan")
     return tag("code", value) if hashed else join([value])
 
