@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +65,8 @@ def cut(pixels: Pixels, side: int, plan: Sequence[Scaled]) -> Pixels:
 
     What is smaller than `side` is reflected at its right and lower edge.
     """
+    import cv2  # late: listing detectors imports nothing heavy
+
     found = []
     for scaled in plan:
         shown = pixels
