@@ -8,10 +8,12 @@ from banded_pictures import banded, pictures, read_bands
 from toy_probe import WIDTH, artifact
 
 from tellsign.detectors.base import Abstain
+from tellsign.detectors.universal.embedding_probe import EmbeddingProbe, layout
 from tellsign.errors import ArtifactError, UsageError
-from tellsign.media import from_bytes
+from tellsign.forge.codec import encode_png
+from tellsign.media import from_bytes, open_media
 from tellsign.media.media import Media
-from tellsign.training.embed import CONDITIONS, embed_all, embedder
+from tellsign.training.embed import CONDITIONS, CROPS, embed_all, embedder
 from tellsign.training.head import Rows
 from tellsign.types import Source
 
@@ -105,3 +107,14 @@ def test_classes_are_laundered_alike() -> None:
 def test_an_artifact_without_a_detector_has_no_embedding(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no detector"):
         embedder(artifact(tmp_path, name="nobodys"))
+
+
+def test_reduced_copies_are_among_what_a_head_is_adapted_on() -> None:
+    detector = EmbeddingProbe()
+    pixels = np.random.default_rng(0).integers(0, 256, (500, 520, 3), dtype=np.uint8)
+    media = open_media(from_bytes(encode_png(pixels)))
+    whole = detector.infer_rows(detector.prepare(media))
+    rows = embedder(detector.needed)(media)
+    np.testing.assert_array_equal(rows, whole[-len(rows) :])
+    assert len(layout(media)) == 3
+    assert len(rows) == CROPS < len(whole)

@@ -75,9 +75,8 @@ def cut(pixels: Pixels, side: int, plan: Sequence[Scaled]) -> Pixels:
             shown = np.asarray(
                 cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8
             )
-        whole = views.padded(shown, side)
-        found += [whole[t : t + side, left : left + side] for t, left in scaled.corners.tolist()]
-    return np.stack(found)
+        found.append(views.cut(shown, side, scaled.corners))
+    return np.concatenate(found)
 
 
 def means(values: NDArray[np.floating], plan: Sequence[Scaled]) -> NDArray[np.float64]:

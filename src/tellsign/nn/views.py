@@ -53,10 +53,14 @@ def crops(pixels: Pixels, side: int, count: int) -> tuple[Pixels, NDArray[np.int
     (k, side, side, 3) uint8 and the (k, 2) row and column of their first pixels; k >= 1. A picture
     smaller than `side` is reflected at its right and lower edge.
     """
-    whole = padded(pixels, side)
     found = corners(pixels.shape[:2], side, count)
-    cut = np.stack([whole[t : t + side, left : left + side] for t, left in found.tolist()])
-    return cut, found
+    return cut(pixels, side, found), found
+
+
+def cut(pixels: Pixels, side: int, corners: NDArray[np.int64]) -> Pixels:
+    """(k, side, side, 3) crops with first pixels at `corners`; what is missing is reflected."""
+    whole = padded(pixels, side)
+    return np.stack([whole[t : t + side, left : left + side] for t, left in corners.tolist()])
 
 
 def corners(shape: tuple[int, ...], side: int, count: int) -> NDArray[np.int64]:
