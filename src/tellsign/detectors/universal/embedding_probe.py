@@ -34,6 +34,7 @@ References   .. [1] A. Radford et al., "Learning transferable visual models from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -111,16 +112,21 @@ class EmbeddingProbe(InstalledDetector, BatchedDetector):
             {"crops": len(logits), "most": float(logits.max()), "least": float(logits.min())},
         )
         means = scales.means(logits, plan)
-        shares = [round(100 * scaled.factor) for scaled in plan]
-        told = ", ".join(f"{m:.2f} at {p} %" for m, p in zip(means, shares, strict=True))
-        every = Finding(
-            "embedding.scales",
-            f"Mean logit of the picture by its size, 100 % being as it is: {told}.",
-            None,
-            {f"at_{p}_percent": float(m) for m, p in zip(means, shares, strict=True)},
-        )
+        findings = [crop] if len(plan) == 1 else [crop, by_scale(plan, means)]
         found = views.crop_map(logits, corners, sides, media.shape, SPAN)
-        return self.evidence(float(means.mean()), [found], [crop, every])
+        return self.evidence(float(means.mean()), [found], findings)
+
+
+def by_scale(plan: Sequence[Scaled], means: NDArray[np.float64]) -> Finding:
+    """What each scale says; where there is one only, that is the score itself."""
+    shares = [round(100 * scaled.factor) for scaled in plan]
+    told = ", ".join(f"{m:.2f} at {p} %" for m, p in zip(means, shares, strict=True))
+    return Finding(
+        "embedding.scales",
+        f"Mean logit of the picture by its size, 100 % being as it is: {told}.",
+        None,
+        {f"at_{p}_percent": float(m) for m, p in zip(means, shares, strict=True)},
+    )
 
 
 def layout(media: Media) -> tuple[Scaled, ...]:
