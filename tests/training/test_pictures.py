@@ -58,6 +58,31 @@ def test_other_rows_are_left_out(tmp_path: Path, change: dict[str, str]) -> None
     assert pictures.read([manifest(tmp_path, change)], 10, 0) == []
 
 
+def test_photographs_of_other_questions_are_read_apart(tmp_path: Path) -> None:
+    own = {"question": "MANIPULATED", "group": "fau_copymove_multipaste"}
+    folder = manifest(
+        tmp_path,
+        {**own, "label": "manipulated"},
+        {**own, "label": "mask", "role": "mask"},
+        {**own, "label": "original", "split": "devtest", "sha256": "measured"},
+        {**own, "label": "original", "sha256": "measured"},
+        {**own, "label": "original", "width": "150"},
+        {**own, "label": "original", "group": "unknown"},
+        {"label": "synthetic"},
+    )
+    assert [(p.key, p.label) for p in pictures.read_others([folder])] == [
+        ("fau_copymove_multipaste/0.png", 0)
+    ]
+    assert [p.label for p in pictures.read([folder], 10, 0)] == [1]
+
+
+def test_of_panels_before_and_after_a_square_of_the_first_is_taken(tmp_path: Path) -> None:
+    row = {"group": "casia1_samples", "role": "sheet", "width": "1152", "height": "256"}
+    folder = manifest(tmp_path, {**row, "question": "MANIPULATED", "label": "manipulated"})
+    (found,) = pictures.read_others([folder])
+    assert found.box == (0, 0, 256)
+
+
 def test_a_known_sheet_is_cut_into_cells_inside_it(tmp_path: Path) -> None:
     sheet = {"group": "stylegan2_pretrained_zoo", "role": "sheet", "width": "768", "height": "1024"}
     found = pictures.read([manifest(tmp_path, sheet)], 10, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
@@ -47,6 +47,19 @@ HELD_OUT = frozenset(
 
 # Photographs that their makers resampled or sent through networks: no camera's own.
 REDRAWN = frozenset({"ffhq_realorfake", "ldm_inpainting_examples"})
+
+# Photographs of other questions, parts of some moved within: no generator drew them. They teach
+# and measure nothing, as they are in no benchmark of generated pictures.
+OTHERS: Mapping[str, frozenset[str]] = {
+    "casia1_samples": frozenset({"manipulated"}),
+    "casia_duplicated_mapo80": frozenset({"pristine"}),
+    "comofod_mapo80": frozenset({"original"}),
+    "fau_copymove_multipaste": frozenset({"original", "manipulated"}),
+    "liveportrait_examples": frozenset({"pristine"}),
+    "micc_sift_examples": frozenset({"manipulated"}),
+    "mklab_demos": frozenset({"manipulated"}),
+    "pscc_sample": frozenset({"pristine"}),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellsign.errors import InputError
-from tellsign.training.bank import HELD_OUT, REDRAWN, Row
+from tellsign.training.bank import HELD_OUT, OTHERS, REDRAWN, Row
 from tellsign.training.recipe import write_whole
 
 FOLDER = "left-out"  # beside the artifact; holds FILE and "<number>/<artifact>"
@@ -26,14 +26,14 @@ Parts = tuple[frozenset[str], ...]
 def deal(rows: Sequence[Row], count: int, seed: int) -> Parts:
     """`HELD_OUT`, then `count` parts of the other groups; those without both classes are left away.
 
-    Generators and photographs are dealt apart. Photographs that their makers redrew are in no
-    part: they are in every fit, and no measure of false alarms.
+    Generators and photographs are dealt apart. Photographs that their makers redrew, and those of
+    other questions, are in no part: they are in every fit, and no measure of false alarms.
     """
     first = frozenset(r.group for r in rows) & HELD_OUT
     parts: list[set[str]] = [set() for _ in range(count)]
     for label in (0, 1):
         groups = sorted({r.group for r in rows if r.label == label and not r.pair})
-        others = [g for g in groups if g not in HELD_OUT | REDRAWN]
+        others = [g for g in groups if g not in HELD_OUT | REDRAWN | OTHERS.keys()]
         random.Random(seed).shuffle(others)
         for part, group in zip(itertools.cycle(parts), others, strict=False):
             part.add(group)

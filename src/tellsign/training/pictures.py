@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tellsign.benchmark import datasets
 from tellsign.benchmark.datasets import GRIDS, Choice, Grid, Item
-from tellsign.training.bank import Picture
+from tellsign.training.bank import OTHERS, Picture
 from tellsign.types import Question
 
 SMALLEST = 200  # pixels of the shorter side; below, a crop is mostly reflection
@@ -29,6 +30,11 @@ NOT_PRISTINE = ("celeba_hq", "afhq")
 TAKEN = Choice(
     Question.SYNTHETIC, "train", without=NOT_PRISTINE, styles=("photo", "art", "graphic")
 )
+
+# Sheets of 384 x 256 panels, before and after: a square of the first is taken.
+PANELS: Mapping[str, Mapping[tuple[int, int], Grid]] = {
+    "casia1_samples": {(1152, 256): Grid(3, 1, 256, 128, blank=((1, 0), (2, 0)))}
+}
 
 
 def read(data: Iterable[Path], per_group: int, seed: int) -> list[Picture]:
@@ -51,6 +57,26 @@ def read(data: Iterable[Path], per_group: int, seed: int) -> list[Picture]:
         for group in sorted(found)
         for picture in rng.sample(found[group], min(per_group, len(found[group])))
     ]
+
+
+def read_others(data: Iterable[Path]) -> list[Picture]:
+    """Photographs of other questions (`bank.OTHERS`), each content once, of the split train only.
+
+    Raises InputError when a folder has no manifest.
+    """
+    found = []
+    seen: set[str] = set()  # of every split, as above
+    for folder in data:
+        for row in datasets.rows(folder):
+            known = row["sha256"] in seen
+            seen.add(row["sha256"])
+            labels = OTHERS.get(row["group"], frozenset())
+            if known or row["split"] != "train" or row["label"] not in labels:
+                continue
+            items = datasets.pictures(row, folder, Question.SYNTHETIC, grids=PANELS)
+            key = f"{row['group']}/{row['path']}"
+            found += [_picture(i, key) for i in items if min(i.width, i.height) >= SMALLEST]
+    return [replace(p, label=0) for p in found]
 
 
 def _pictures(row: Mapping[str, str], folder: Path) -> Iterator[Picture]:
