@@ -60,9 +60,10 @@ def read(data: Iterable[Path], per_group: int, seed: int) -> list[Picture]:
 
 
 def read_others(data: Iterable[Path]) -> list[Picture]:
-    """Photographs of other questions (`bank.OTHERS`), each content once, of the split train only.
+    """Photographs of other questions (`bank.OTHERS`), of the split train only.
 
-    Raises InputError when a folder has no manifest.
+    Only the first row of a content counts: listed first under a label that is not taken, it is
+    left out. Raises InputError when a folder has no manifest.
     """
     found = []
     seen: set[str] = set()  # of every split, as above
