@@ -10,8 +10,9 @@ How          Crops of 224 pixels are cut from the picture as it is and, where it
              the middle blocks serve, which keep texture. The tower is left as it is: tuning its
              blocks was tried, and what it gains on the generators of training it loses on others.
              The layer, an average of three, was trained on crops of many generators, of
-             photographs, and of pairs of a photograph and what an autoencoder [3]_ or an enlarging
-             network makes of it, laundered alike. What it makes of generators it never met is told
+             photographs, and of pairs of a photograph and what an autoencoder [3]_, an enlarging
+             network or a diffusion model that redraws fine texture [4]_ makes of it, laundered
+             alike. What it makes of generators it never met is told
              by fits that left them out; these calibrate it, too. Beside its logit the network gives
              128 principal components of what was joined: a head adapted to a generator from a few
              examples is a linear layer on both.
@@ -30,6 +31,8 @@ References   .. [1] A. Radford et al., "Learning transferable visual models from
              generalize across generative models", CVPR 2023. :DOI:`10.1109/CVPR52729.2023.02345`
              .. [3] F. Guillaro et al., "A bias-free training paradigm for more general AI-generated
              image detection", CVPR 2025. :DOI:`10.48550/arXiv.2412.17671`
+             .. [4] C. Meng et al., "SDEdit: guided image synthesis and editing with stochastic
+             differential equations", ICLR 2022. :DOI:`10.48550/arXiv.2108.01073`
 """
 
 from __future__ import annotations
