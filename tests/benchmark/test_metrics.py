@@ -18,6 +18,7 @@ from tellsign.benchmark.metrics import (
     negative_log_likelihood,
     pixel_f1,
     proportion,
+    threshold_of_even_odds,
     tpr_at_fpr,
 )
 
@@ -138,6 +139,35 @@ def test_the_best_threshold_separates_and_heeds_weights() -> None:
     assert best_threshold(scores, LABELS, heavy) == 6.0
     light = np.array([1.0, 1, 1, 0.01, 1, 1])
     assert best_threshold(scores, LABELS, light) == 1.5
+
+
+def test_the_threshold_of_even_odds_is_that_of_two_normal_classes() -> None:
+    # Equal spreads: even odds lie midway between the means, whatever the share of either class.
+    generator = np.random.default_rng(0)
+    scores = np.concatenate([generator.normal(3, 1, 4000), generator.normal(1, 1, 1000)])
+    labels = np.arange(5000) < 4000
+    weights = np.where(labels, 0.5 / 4000, 0.5 / 1000)
+    assert threshold_of_even_odds(scores, labels, weights) == pytest.approx(2.0, abs=0.05)
+
+
+def test_the_threshold_of_even_odds_changes_less_than_the_best_one() -> None:
+    generator = np.random.default_rng(1)
+    labels = np.arange(60) < 30
+    weights = np.full(60, 1 / 60)
+    draws = [np.where(labels, 1.0, 0.0) + generator.normal(0, 1, 60) for _ in range(100)]
+    found = [
+        np.std([choose(scores, labels, weights) for scores in draws])
+        for choose in (threshold_of_even_odds, best_threshold)
+    ]
+    assert found[0] < 0.5 * found[1]
+
+
+def test_without_a_rising_curve_the_best_threshold_is_taken() -> None:
+    falling = np.array([1.0, 2, 3, 4, 5, 6])
+    even = np.ones(6)
+    assert threshold_of_even_odds(falling, LABELS, even) == best_threshold(falling, LABELS, even)
+    same = np.full(6, 2.0)
+    assert threshold_of_even_odds(same, LABELS, even) == 2.0
 
 
 def test_losses_of_ratios() -> None:

@@ -9,6 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tellsign.calibration.calibrators import fit_logistic
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -164,6 +166,18 @@ class Roc:
         balanced = (self.tpr[0] + 1 - self.fpr[0]) / 2
         best = int(balanced.argmax())
         return best, float(balanced[best])
+
+
+def threshold_of_even_odds(scores: Floats, labels: Flags, weights: Floats) -> float:
+    """Where logistic regression gives either class even odds; `best_threshold` where it does not.
+
+    A maximum over few groups follows their accidents; a curve of two parameters changes less from
+    one set of groups to the next.
+    """
+    knots, llr = fit_logistic(scores, labels, weights)
+    if not llr[0] < 0 < llr[-1]:
+        return best_threshold(scores, labels, weights)
+    return float(np.interp(0.0, llr, knots))
 
 
 def best_threshold(scores: Floats, labels: Flags, weights: Floats) -> float:

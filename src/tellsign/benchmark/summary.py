@@ -18,10 +18,10 @@ from tellsign.benchmark.metrics import (
     Interval,
     Ranking,
     Roc,
-    best_threshold,
     brier,
     negative_log_likelihood,
     proportion,
+    threshold_of_even_odds,
 )
 from tellsign.benchmark.scores import ScoreRow
 from tellsign.calibration.assess import cllr, expected_calibration_error
@@ -82,7 +82,7 @@ class Found:
 
 
 def thresholds(rows: Sequence[ScoreRow], apart: Sequence[str]) -> dict[str, float]:
-    """Condition -> threshold of the highest balanced accuracy, each group counting once."""
+    """Condition -> threshold for balanced accuracy on other pictures, each group counting once."""
     found = {}
     for condition in sorted({r.condition for r in rows}):
         spoke = [r for r in _compared(rows, apart) if r.condition == condition]
@@ -91,7 +91,7 @@ def thresholds(rows: Sequence[ScoreRow], apart: Sequence[str]) -> dict[str, floa
         if len(spoke) and labels.any() and not labels.all():
             groups = np.array([r.group for r in spoke], str)
             weights = balanced_weights(labels, groups)
-            found[condition] = best_threshold(_values(spoke), labels, weights)
+            found[condition] = threshold_of_even_odds(_values(spoke), labels, weights)
     return found
 
 
