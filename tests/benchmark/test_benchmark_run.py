@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,6 +161,18 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert len(done) == 24 - 5
 
 
+def test_what_was_missing_for_a_moment_is_tried_again(order: Order, plan: Plan) -> None:
+    world(order.data[0], each=1).write()
+    path = next(order.data[0].rglob("*.png"))
+    aside = path.with_suffix(".aside")
+    path.rename(aside)
+    run(order, plan, silent)
+    assert "UnreadableSource" in {r.code for r in rows(order, "toy_generated")}
+    aside.rename(path)
+    run(order, plan, silent)
+    assert {r.status for r in rows(order, "toy_generated")} == {"ok"}
+
+
 def test_near_duplicates_of_two_groups_are_counted_once(order: Order) -> None:
     made = World(order.data[0])
     for group, kind in (("gan_a", "PNG"), ("gan_b", "BMP")):
@@ -179,6 +192,9 @@ def test_a_laundered_file_that_changed_is_a_failure(order: Order, plan: Plan) ->
     run(order, plan, silent)
     status = {r.condition: r.status for r in rows(order, "toy_generated")}
     assert status == {"raw": "ok", "web": "failed"}
+    shutil.rmtree(order.runs / "laundered")
+    run(order, plan, silent)
+    assert {r.status for r in rows(order, "toy_generated")} == {"ok"}
 
 
 def test_thresholds_come_from_a_run_on_train(order: Order, plan: Plan) -> None:

@@ -15,6 +15,9 @@ from typing import Any
 from tellsign.errors import UsageError
 
 FILE = "kept.sqlite"
+# Errors of the moment, not of the content: a file that is missing, or changed meanwhile. A result
+# with one of them is not kept, or the file would count as missing for ever.
+PASSING = frozenset({"UnreadableSource", "InputError"})
 _BATCH = 500  # names asked for in one statement; SQLite allows 999 variables
 
 

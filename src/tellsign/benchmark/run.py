@@ -21,7 +21,7 @@ from tellsign import __version__
 from tellsign.artifacts.store import Store
 from tellsign.benchmark import audit, datasets, pool, prepare, protocols, scores, scoring
 from tellsign.benchmark.datasets import Item
-from tellsign.benchmark.kept import Kept, name_of
+from tellsign.benchmark.kept import PASSING, Kept, name_of
 from tellsign.benchmark.prepare import Prepared, Wanted
 from tellsign.benchmark.protocols import DEVTEST, Protocol
 from tellsign.benchmark.scores import ScoreRow
@@ -166,7 +166,7 @@ def _describe(
     results = pool.run(leave_one_out.describe, [todo[n] for n in waiting], order.workers)
     for number, value in _counted(results, len(waiting), "described", tell):
         known[waiting[number]] = value or leave_one_out.failed(detectors, "crashed")
-        if value is not None:
+        if value and PASSING.isdisjoint(told["code"] for told in value.values()):
             kept.keep(waiting[number], value)
     return {
         key: known[names[key]] if key in names else leave_one_out.failed(detectors, p["error"])
@@ -221,7 +221,8 @@ def _hashes(items: Sequence[Item], order: Order, kept: Kept, tell: Tell) -> dict
     )  # fmt: skip
     for number, value in with_progress:
         known[todo[number]] = value
-        kept.keep(todo[number], value)
+        if value is not None:
+            kept.keep(todo[number], value)
     return {names[n].name: v for n, v in known.items() if v is not None}
 
 
@@ -252,7 +253,7 @@ def _launder(
         n, missing = numbers[position], tasks[position].wanted
         for w, value in zip(missing, values or [crashed] * len(missing), strict=True):
             known[names[n, w.condition]] = value
-            if values is not None:
+            if values is not None and value.get("error") not in PASSING:
                 kept.keep(names[n, w.condition], value)
     return {key: known[name] for key, name in names.items()}
 
@@ -330,7 +331,7 @@ def examine(order: Order, plan: Plan, pictures: Pictures, kept: Kept, tell: Tell
     results = pool.run(scoring.score, [todo[n] for n in waiting], order.workers)
     for number, value in _counted(results, len(waiting), "examined", tell):
         known[waiting[number]] = value or scoring.failed(plan.detectors, "crashed")
-        if value is not None:
+        if value and PASSING.isdisjoint(o["code"] for o in value["detectors"].values()):
             kept.keep(waiting[number], value)
     return {
         key: known[names[key]] if key in names else scoring.failed(plan.detectors, p["error"])
