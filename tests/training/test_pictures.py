@@ -104,8 +104,10 @@ def test_sheets_of_large_pictures_are_taken_whole(tmp_path: Path) -> None:
     assert [p.box for p in found] == [None]
 
 
-def test_content_that_is_measured_on_is_never_learnt_from(tmp_path: Path) -> None:
-    folder = manifest(tmp_path, {"split": "devtest", "sha256": "x"}, {"sha256": "x"}, {})
+@pytest.mark.parametrize("last", [False, True])
+def test_content_that_is_measured_on_is_never_learnt_from(tmp_path: Path, last: bool) -> None:
+    twice = [{"split": "devtest", "sha256": "x"}, {"sha256": "x"}]
+    folder = manifest(tmp_path, *(twice[::-1] if last else twice), {})
     assert len(pictures.read([folder], 10, 0)) == 1
 
 

@@ -44,13 +44,9 @@ def read(data: Iterable[Path], per_group: int, seed: int) -> list[Picture]:
     when a folder has no manifest.
     """
     found: dict[str, list[Picture]] = defaultdict(list)
-    seen: set[str] = set()  # of every split: what is measured on is never learnt from
-    for folder in data:
-        for row in datasets.rows(folder):
-            if row["sha256"] not in seen:
-                seen.add(row["sha256"])
-                for picture in _pictures(row, folder):
-                    found[picture.group].append(picture)
+    for row, folder in _rows(data):
+        for picture in _pictures(row, folder):
+            found[picture.group].append(picture)
     rng = random.Random(seed)
     return [
         picture
@@ -62,22 +58,27 @@ def read(data: Iterable[Path], per_group: int, seed: int) -> list[Picture]:
 def read_others(data: Iterable[Path]) -> list[Picture]:
     """Photographs of other questions (`bank.OTHERS`), of the split train only.
 
-    Only the first row of a content counts: listed first under a label that is not taken, it is
+    Of a content only its first row counts: listed first under a label that is not taken, it is
     left out. Raises InputError when a folder has no manifest.
     """
     found = []
-    seen: set[str] = set()  # of every split, as above
-    for folder in data:
-        for row in datasets.rows(folder):
-            known = row["sha256"] in seen
-            seen.add(row["sha256"])
-            labels = OTHERS.get(row["group"], frozenset())
-            if known or row["split"] != "train" or row["label"] not in labels:
-                continue
+    for row, folder in _rows(data):
+        if row["label"] in OTHERS.get(row["group"], frozenset()):
             items = datasets.pictures(row, folder, Question.SYNTHETIC, grids=PANELS)
             key = f"{row['group']}/{row['path']}"
             found += [_picture(i, key) for i in items if min(i.width, i.height) >= SMALLEST]
     return [replace(p, label=0) for p in found]
+
+
+def _rows(data: Iterable[Path]) -> Iterator[tuple[Mapping[str, str], Path]]:
+    """The first row of each content that stands in the split train and in no other."""
+    listed = [(row, folder) for folder in data for row in datasets.rows(folder)]
+    # What is measured on is never learnt from, wherever else it is listed.
+    seen = {row["sha256"] for row, _ in listed if row["split"] != TAKEN.split}
+    for row, folder in listed:
+        if row["sha256"] not in seen:
+            seen.add(row["sha256"])
+            yield row, folder
 
 
 def _pictures(row: Mapping[str, str], folder: Path) -> Iterator[Picture]:
