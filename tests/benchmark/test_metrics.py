@@ -15,12 +15,14 @@ from tellsign.benchmark.metrics import (
     best_threshold,
     bootstrap,
     brier,
+    chance_calibration_error,
     negative_log_likelihood,
     pixel_f1,
     proportion,
     threshold_of_even_odds,
     tpr_at_fpr,
 )
+from tellsign.calibration.assess import expected_calibration_error
 
 LABELS = np.array([True, True, True, False, False, False])
 
@@ -179,3 +181,24 @@ def test_losses_of_ratios() -> None:
     assert brier(right, labels, np.ones(4)) < 0.001
     assert negative_log_likelihood(-right, labels, np.ones(4)) > 4
     assert brier(np.where(labels, 2.0, 2.0), labels, np.array([1.0, 0, 1, 0])) < 0.001
+
+
+def test_ratios_without_error_show_a_calibration_error_by_chance_that_shrinks_with_n() -> None:
+    generator = np.random.default_rng(0)
+    found = []
+    for n in (300, 30000):
+        labels = np.arange(n) < n // 2
+        # Two normal classes a spread of one apart: the ratio of x is exp(x - 1/2), exactly.
+        x = np.where(labels, 1.0, 0.0) + generator.normal(0, 1, n)
+        llr = (x - 0.5) / np.log(10)
+        chance = chance_calibration_error(llr, labels)
+        assert chance.low - 0.01 <= expected_calibration_error(llr, labels) <= chance.high + 0.01
+        assert expected_calibration_error(llr + 0.5, labels) > chance.high
+        found.append(chance.value)
+    assert 0.04 < found[0] < 0.1
+    assert found[1] == pytest.approx(found[0] / 10, rel=0.3)  # falls with the root of n
+
+
+def test_without_both_classes_among_the_draws_there_is_no_chance() -> None:
+    one = np.array([9.0, 9.0])
+    assert chance_calibration_error(one, np.array([True, False])).value == 0.0

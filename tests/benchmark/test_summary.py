@@ -31,7 +31,7 @@ def test_every_metric_is_there_with_an_interval_around_it() -> None:
     names = {f.metric for f in found if f.group == ALL}
     assert names == {
         *("auc", "ap", "tpr_at_5", "tpr_at_1", "eer", "balanced_accuracy", "coverage"),
-        *("cllr", "cllr_min", "ece", "brier", "nll", "detected_moderate"),
+        *("cllr", "cllr_min", "ece", "ece_chance", "brier", "nll", "detected_moderate"),
         *("fpr_moderate", "fpr_threshold"),
     }
     for f in found:

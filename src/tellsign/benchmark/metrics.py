@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tellsign.calibration.assess import expected_calibration_error
 from tellsign.calibration.calibrators import fit_logistic
 
 Floats = NDArray[np.float64]
@@ -191,6 +192,24 @@ def best_threshold(scores: Floats, labels: Flags, weights: Floats) -> float:
 def brier(llr: Floats, labels: Flags, weights: Floats) -> float:
     """Mean squared error of the posterior at even prior odds (Brier 1950)."""
     return float(np.average((_posterior(llr) - labels) ** 2, weights=weights))
+
+
+def chance_calibration_error(llr: Floats, labels: Flags, seed: int = 0) -> Interval:
+    """ECE that ratios without any error would show on as many pictures: median and 95 % range.
+
+    ECE is never below zero, so few pictures a bin make one up. Ratios are drawn anew from these,
+    both classes alike often, and each gets the label that its posterior says.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
+    found = []
+    for _ in range(200):
+        drawn = rng.choice(llr, len(llr), p=weights)
+        told = rng.random(len(llr)) < _posterior(drawn)
+        if told.any() and not told.all():
+            found.append(expected_calibration_error(drawn, told))
+    low, middle, high = np.percentile(found, [2.5, 50, 97.5]) if found else (0.0, 0.0, 0.0)
+    return Interval(float(middle), float(low), float(high), len(llr))
 
 
 def negative_log_likelihood(llr: Floats, labels: Flags, weights: Floats) -> float:

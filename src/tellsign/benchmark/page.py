@@ -85,6 +85,7 @@ ZERO = Target(
     "generators",
 )  # fmt: skip
 UNBOUND = (
+    Target("ece_chance", "ECE of ratios without error, by chance", {}, False, "pictures"),
     Target(
         "detected_moderate", "generated pictures found, mean over generators", {}, True,
         "generators",

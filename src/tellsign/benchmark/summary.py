@@ -19,6 +19,7 @@ from tellsign.benchmark.metrics import (
     Ranking,
     Roc,
     brier,
+    chance_calibration_error,
     negative_log_likelihood,
     proportion,
     threshold_of_even_odds,
@@ -282,7 +283,8 @@ class _Part:
             for name, value in _costs(llr[index], labels[index], weights, draw == 0).items():
                 drawn[name].append(value)
         every = [*self.positives, *self.negatives]
-        return [
+        chance = self._found(ALL, "ece_chance", chance_calibration_error(llr, labels), every)
+        return [chance] + [
             self._found(ALL, name, _interval(np.array(drawn[name]), len(rows)), every)
             for name in CALIBRATION
         ]

@@ -366,14 +366,16 @@ def _false_alarms(asked: Sequence[Run], conditions: Sequence[str]) -> str:
 
 def _calibration(asked: Sequence[Run], conditions: Sequence[str]) -> str:
     rows = [
-        (run.name, dataset, c, *(run.of(m, c, ALL, dataset) for m in CALIBRATION))
+        (run.name, dataset, c, *(run.of(m, c, ALL, dataset) for m in (*CALIBRATION, "ece_chance")))
         for run in asked
         for dataset in _datasets(asked)
         for c in conditions
         if run.of("cllr", c, ALL, dataset) != "–"
     ]
     heads = ("detector", "data", "condition", "Cllr", "Cllr_min", "ECE", "Brier", "NLL")
-    return f"## Calibration\n\n{table(heads, rows)}" if rows else ""
+    told = "ECE is never below zero: its last column is what ratios without error would show here."
+    chance = "ECE by chance"
+    return f"## Calibration\n\n{told}\n\n{table((*heads, chance), rows)}" if rows else ""
 
 
 def _flips(asked: Sequence[Run]) -> str:
