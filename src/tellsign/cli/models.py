@@ -63,7 +63,10 @@ ADD = """Check an artifact folder and copy it to your own.
 DIR is what `tellsign train` or `tellsign adapt` wrote. Every file is hashed against the card;
 links, files that the card does not list and names that leave the folder are refused. The copy goes
 to the first folder of TELLSIGN_ARTIFACTS, else to your data folder on this system, and from then
-on stands in for the artifact of that name that comes with the package."""
+on stands in for the artifact of that name that comes with the package.
+
+DIR may also be an autoencoder in the form of docs/generators.md: it is tried on one crop, a card is
+written, and from then on `reconstruction_error` uses it beside others."""
 
 
 @command.command(help=ADD)
@@ -73,8 +76,12 @@ def add(folder: Path, replace: bool) -> None:
     from tellsign.artifacts.install import install
     from tellsign.artifacts.store import user_folder
     from tellsign.cli.main import printable
+    from tellsign.training.autoencoder import install_autoencoder, is_generator
 
-    added = install(folder, user_folder(), replace=replace, check=_check_calibration)
+    if is_generator(folder):
+        added = install_autoencoder(folder, user_folder(), replace=replace)
+    else:
+        added = install(folder, user_folder(), replace=replace, check=_check_calibration)
     click.echo(f"{added.label}  {added.sha256}  {printable(str(added.folder))}")
 
 
