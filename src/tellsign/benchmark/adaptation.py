@@ -1,7 +1,8 @@
 """Learning curves: how fast an installed detector learns a generator it is shown.
 
 Each generator of the protocol is new in turn. Half of its pictures are examples to draw from, the
-other half is the test; whole sources of photographs go to one side or the other.
+other half is the test; whole sources of photographs go to one side or the other. Examples are
+laundered in all conditions that `tellsign adapt` uses, the test in the protocol's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tellsign.benchmark.protocols import Protocol
 from tellsign.errors import InputError, UsageError
 from tellsign.plan import Plan
 from tellsign.training.adapt import opened
-from tellsign.training.embed import Embed, embed_all, embedder
+from tellsign.training.embed import CONDITIONS, Embed, embed_all, embedder
 from tellsign.training.head import HEAD_FILE, MEMORY_FILE
 from tellsign.training.refit import LEAST, Cases, learning_curve
 from tellsign.types import Source
@@ -78,26 +79,27 @@ def curves(
     using = embed or embedder(base)
     known, unknown = _split_sources([i for i in items if i.label == 0], protocol.seed)
     steps = []
+
+    def cases(chosen: Sequence[Item], conditions: Sequence[str]) -> Cases:
+        sources = [(s, i.label == 1) for i in chosen if (s := _opened(i)) is not None]
+        return embed_all(
+            sources,
+            using,
+            conditions=conditions,
+            cache=cache,
+            model=base.sha256,
+            seed=protocol.seed,
+        )[0]
+
     for condition in protocol.conditions:
-
-        def cases(chosen: Sequence[Item], condition: str = condition) -> Cases:
-            sources = [(s, i.label == 1) for i in chosen if (s := _opened(i)) is not None]
-            return embed_all(
-                sources,
-                using,
-                conditions=[condition],
-                cache=cache,
-                model=base.sha256,
-                seed=protocol.seed,
-            )[0]
-
         for group in sorted({i.group for i in items if i.label == 1}):
             own = sorted((i for i in items if i.group == group), key=lambda i: i.key)
             random.Random(f"{protocol.seed} {group}").shuffle(own)
             if len(own) < 2 * LEAST:
                 continue
             half = len(own) // 2
-            train, test = cases([*own[half:], *known]), cases([*own[:half], *unknown])
+            train = cases([*own[half:], *known], CONDITIONS)
+            test = cases([*own[:half], *unknown], [condition])
             for point in learning_curve(head, memory, train, test, sizes, rounds, protocol.seed):
                 step = Step(
                     detector=base.card.detector,
@@ -163,7 +165,8 @@ def page(protocol: str, steps: Sequence[Step], meta: Sequence[tuple[str, str]]) 
         "<!-- Written by `tellsign bench render`. -->\n"
         f"# {protocol}\n\n{table(('', ''), meta)}\n"
         "Each cell: AUC / TPR at 5 % FPR on pictures and sources of photographs that were not "
-        f"among the examples; means over {ROUNDS} draws.\n"
+        f"among the examples; means over {ROUNDS} draws. Examples and the photographs given with "
+        f"them were laundered as {', '.join(CONDITIONS)}.\n"
     ]
     for detector, condition in dict.fromkeys((s.detector, s.condition) for s in steps):
         here = [s for s in steps if (s.detector, s.condition) == (detector, condition)]

@@ -115,8 +115,8 @@ def choose(
 ) -> Choice:
     """Cross-fit every penalty and every set of shares, and refit with the best that keeps the old.
 
-    The best finds most at few false alarms. Where all forget, the one that forgets least is
-    returned: see `Choice.forgets`.
+    The best has the least logarithmic loss on the new cases. Where all forget, the one that forgets
+    least is returned: see `Choice.forgets`.
 
     Raises UsageError when there are fewer than `LEAST` pictures of a class or when the embeddings
     have another length than the head.
@@ -135,7 +135,7 @@ def choose(
             recalled[old == fold] = fitted(memory.rows[old == fold])
         after = elsewhere(recalled, memory)
         found = Choice(head, penalty, scores, before, after)
-        rank = (0.0, after) if found.forgets else (1.0, _found(scores, cases.labels))
+        rank = (0.0, after) if found.forgets else (1.0, -_loss(scores, cases.labels))
         if best is None or rank > best[0]:
             best = (rank, replace(found, head=refit(head, cases, memory, penalty, shares)))
     assert best is not None
@@ -251,9 +251,13 @@ def _check(head: Head, cases: Cases, memory: Memory) -> None:
         raise UsageError(f"embeddings do not have the head's {head.width} values")
 
 
-def _found(scores: Floats, labels: Flags) -> float:
-    """Share found at few false alarms; the mean over three rates is steadier than one."""
-    return float(np.mean([tpr_at_fpr(scores, labels, rate) for rate in (0.05, 0.1, 0.2)]))
+def _loss(scores: Floats, labels: Flags) -> float:
+    """Mean logarithmic loss, both classes weighing the same.
+
+    Rates of detection end at 1 for the few pictures there are, and leave the choice to chance.
+    """
+    losses = np.logaddexp(0.0, np.where(labels, -scores, scores))
+    return float((losses[labels].mean() + losses[~labels].mean()) / 2)
 
 
 def _folds(cases: Cases, rng: np.random.Generator) -> Floats:
