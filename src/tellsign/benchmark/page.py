@@ -24,7 +24,7 @@ from tellsign.benchmark.summary import (
     summarise,
     worst,
 )
-from tellsign.benchmark.tables import Run, interval_text, table
+from tellsign.benchmark.tables import LONGEST, Run, interval_text, table
 from tellsign.errors import InputError
 from tellsign.forge.launder import CONDITIONS
 from tellsign.report.text import clean
@@ -171,8 +171,8 @@ def _in_short(views: Sequence[_View]) -> str:
 
 
 def _commands(views: Sequence[_View], command: str) -> str:
-    lines = [clean(str(v.run.meta.get("command", "")), 400) for v in views]
-    block = "\n".join(f"    {line}" for line in (*lines, clean(command, 400)) if line)
+    lines = [clean(str(v.run.meta.get("command", "")), LONGEST) for v in views]
+    block = "\n".join(f"    {line}" for line in (*lines, clean(command, LONGEST)) if line)
     return f"## The commands\n\n{block}\n"
 
 

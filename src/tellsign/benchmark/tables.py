@@ -28,6 +28,7 @@ from tellsign.errors import InputError
 from tellsign.report.text import clean
 
 TABLES, METRICS = "tables.md", "metrics"
+LONGEST = 600  # characters of a cell: a command stands whole, or nobody can run it again
 HEADS: Mapping[str, str] = {
     "auc": "AUC",
     "ap": "AP",
@@ -169,7 +170,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return clean(text).replace("|", "\\|")
+    return clean(text, LONGEST).replace("|", "\\|")
 
 
 def interval_text(i: Interval) -> str:
