@@ -74,6 +74,26 @@ def test_networks_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> N
     assert not (tmp_path / "installed").exists()
 
 
+def test_a_network_that_wants_more_than_a_picture_is_refused(folder: Path, tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(folder / "encoder.onnx"))
+    second = model.graph.input.add()
+    second.CopyFrom(model.graph.input[0])
+    second.name = "z"
+    model.graph.node[0].input.append("z")
+    model.graph.node[0].op_type = "Add"
+    del model.graph.node[0].attribute[:]
+    onnx.save(model, str(folder / "encoder.onnx"))
+    with pytest.raises(ArtifactError, match="do not run"):
+        install_autoencoder(folder, tmp_path / "installed")
+
+
+def test_a_name_that_is_a_number_becomes_text(folder: Path, tmp_path: Path) -> None:
+    change(folder, 'name = "mean4"', "name = 4")
+    assert install_autoencoder(folder, tmp_path / "installed").label == "autoencoder@1+4"
+
+
 def test_files_that_are_no_networks_are_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "encoder.onnx").write_bytes(b"no network")
     with pytest.raises(ArtifactError, match="encoder.onnx is no network"):

@@ -68,12 +68,12 @@ def card_of(form: Form, records: tuple[FileRecord, ...]) -> ModelCard:
     return ModelCard(
         name=AUTOENCODER,
         # What a version may hold; the digit in front is asked for.
-        version="1+" + (re.sub(r"[^A-Za-z0-9._]+", ".", form.name).strip(".")[:24] or "own"),
+        version="1+" + (re.sub(r"[^A-Za-z0-9._]+", ".", str(form.name)).strip(".")[:24] or "own"),
         detector=info.name,
         detector_version=info.version,
         summary=f"The autoencoder {form.name}: pictures go through it and back.",
         licence_code="none: no code",
-        licence_weights=form.licence,
+        licence_weights=str(form.licence),
         licence_data="not known: the weights are the user's",
         training_data="not known: the weights are the user's",
         intended_use="Reconstructions by reconstruction_error.",
@@ -95,7 +95,8 @@ def _try(folder: Path) -> None:
     crop = np.ascontiguousarray(np.broadcast_to(slope[:, None, None], (SIDE, SIDE, 3)))
     try:
         again = reconstruct(crop, folder)
-    except (states.Fail, states.InvalidArgument, states.RuntimeException) as error:
+    # ValueError: a network that wants a second input.
+    except (ValueError, states.Fail, states.InvalidArgument, states.RuntimeException) as error:
         raise ArtifactError(f"{folder}: the networks do not run: {error}") from error
     apart = float(np.abs(again.astype(float) - crop).mean())
     if apart > FAR:
