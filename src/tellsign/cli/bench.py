@@ -120,11 +120,11 @@ def _order(
     if per_group is not None:
         chosen = replace(chosen, per_group=per_group)
     arguments = sys.argv[1:] if Path(sys.argv[0]).stem in ("tellsign", "__main__") else []
-    line = _artifacts() + shlex.join(["tellsign", *_without_paths(arguments)])
+    line = artifacts_measured() + shlex.join(["tellsign", *_without_paths(arguments)])
     return Order(chosen, data, out, runs, workers or _cores(), line, thresholds)
 
 
-def _artifacts() -> str:
+def artifacts_measured() -> str:
     """Whose artifacts are measured, where not those of the package: part of the command."""
     from tellsign.artifacts.store import ENVIRONMENT
 

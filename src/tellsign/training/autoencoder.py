@@ -22,7 +22,7 @@ from tellsign.errors import ArtifactError, UsageError
 from tellsign.forge.generate import FILES, FORM, Form, read_form, reconstruct
 
 KIND = "autoencoder"
-FAR = 40.0  # grey levels; about half of what a flat grey would be off
+FAR = 40.0  # grey levels; a flat grey would be 64 off
 
 
 def is_generator(folder: Path) -> bool:
