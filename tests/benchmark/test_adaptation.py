@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tellsign.artifacts.store import Artifact
 from tellsign.benchmark import adaptation, protocols
 from tellsign.benchmark.datasets import Choice, Item, choose
+from tellsign.cli.main import cli
 from tellsign.errors import InputError, UsageError
 from tellsign.plan import Plan
 from tellsign.types import Question
@@ -71,9 +74,30 @@ def test_curves_are_written_and_read_back(steps: list[adaptation.Step], tmp_path
     page = adaptation.page("toy", steps, [("command", "x")])
     assert "| gan | 12 + 12 |" in page
     assert "10 examples" in page
+    first = steps[0]
+    assert first.tpr_low <= first.tpr <= first.tpr_high
+    assert f"{first.auc:.3f} [{first.auc_low:.3f}, {first.auc_high:.3f}] / " in page
     path.write_text("detector\nx\n", "utf-8")
     with pytest.raises(InputError, match="not a file of learning curves"):
         adaptation.read(path)
+
+
+def test_curves_are_drawn_with_their_intervals_and_render_gives_the_same_again(
+    steps: list[adaptation.Step], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    adaptation.write(tmp_path / adaptation.FILE, steps)
+    meta = {"detector": "adaptation", "protocol": "toy", "settings": {"split": "train"}}
+    (tmp_path / "adaptation.meta.json").write_text(json.dumps(meta), "utf-8")
+    done = CliRunner().invoke(cli, ["bench", "render", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    plot = tmp_path / "plots" / "learning-embedding_probe-norm.svg"
+    assert [str(tmp_path / "tables.md"), str(plot)] == done.output.split()
+    drawn = plot.read_text("utf-8")
+    assert ">gan</text>" in drawn.replace("\n", "")
+    assert "LineCollection" in drawn  # the bars
+    CliRunner().invoke(cli, ["bench", "render", str(tmp_path)], catch_exceptions=False)
+    assert plot.read_text("utf-8") == drawn
 
 
 def test_a_plan_without_a_head_cannot_be_adapted() -> None:

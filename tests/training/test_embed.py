@@ -9,13 +9,16 @@ from toy_probe import WIDTH, artifact
 
 from tellsign.detectors.base import Abstain
 from tellsign.detectors.universal.embedding_probe import EmbeddingProbe, layout
+from tellsign.detectors.universal.forensic_transfer import ForensicTransfer
 from tellsign.errors import ArtifactError, UsageError
 from tellsign.forge.codec import encode_png
 from tellsign.media import from_bytes, open_media
 from tellsign.media.media import Media
+from tellsign.testing import run
+from tellsign.training.adapt import opened
 from tellsign.training.embed import CONDITIONS, CROPS, embed_all, embedder
 from tellsign.training.head import Rows
-from tellsign.types import Source
+from tellsign.types import Evidence, Source
 
 ROW = np.linspace(-2, 2, WIDTH)
 
@@ -118,3 +121,16 @@ def test_reduced_copies_are_among_what_a_head_is_adapted_on() -> None:
     np.testing.assert_array_equal(rows, whole[-len(rows) :])
     assert len(layout(media)) == 3
     assert len(rows) == CROPS < len(whole)
+
+
+def test_a_network_that_describes_cells_gives_their_mean_for_each_crop() -> None:
+    detector = ForensicTransfer()
+    pixels = np.random.default_rng(0).integers(0, 256, (280, 400, 3), dtype=np.uint8)
+    media = open_media(from_bytes(encode_png(pixels)))
+    rows = embedder(detector.needed)(media)
+    head, memory = opened(detector.needed)
+    assert rows.shape[1] == head.width == memory.rows.shape[1]
+    assert len(rows) == len(detector.prepare(media)) < CROPS
+    found = run(detector, media)
+    assert isinstance(found, Evidence)
+    assert head(rows).mean() == pytest.approx(found.score, abs=1e-5)

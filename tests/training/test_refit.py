@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from toy_probe import NEW, WIDTH, base_head, cases, draw, memory
 
-from tellsign.benchmark.metrics import auc, tpr_at_fpr
+from tellsign.benchmark.metrics import auc, bootstrap, tpr_at_fpr
 from tellsign.errors import UsageError
 from tellsign.training.head import Memory
 from tellsign.training.refit import (
     FOLDS,
+    RESAMPLED,
     Cases,
     _folds,
     _memory_folds,
+    _resampled,
     choose,
     elsewhere,
     learning_curve,
@@ -144,10 +146,30 @@ def test_a_learning_curve_rises_from_the_base() -> None:
         rounds=2,
     )
     assert [p.examples for p in points] == [0, 10, 50]
-    assert points[0].tpr < 0.15
-    assert points[2].tpr > points[0].tpr + 0.4
-    assert points[2].auc >= points[1].auc - 0.02
+    assert points[0].tpr.value < 0.15
+    assert points[2].tpr.value > points[0].tpr.value + 0.4
+    assert points[2].auc.value >= points[1].auc.value - 0.02
     assert min(p.elsewhere for p in points) > 0.95
+
+
+def test_intervals_of_a_curve_are_those_of_its_pictures() -> None:
+    """Launderings of one picture stay together: counted apart they would look like more."""
+    rng = np.random.default_rng(11)
+    test = cases(rng, 40, 60, by=1.5)
+    assert len(test.labels) == 200  # each picture twice
+    score = test.scores(base_head().plus(np.eye(WIDTH)[NEW], 0.0))
+    one = _resampled(auc, [score], test)
+    assert one.n == 100
+    assert one.low < one.value == auc(score, test.labels) < one.high
+    alone = test.take(np.isin(np.arange(200), np.arange(100)))
+    single = bootstrap(auc, score[:100], alone.labels, rounds=RESAMPLED)
+    apart = bootstrap(auc, score, test.labels, rounds=RESAMPLED)
+    width = one.high - one.low
+    assert width == pytest.approx(single.high - single.low, rel=0.25)
+    assert width > 1.2 * (apart.high - apart.low)
+    both = _resampled(auc, [score, -score], test)
+    assert both.value == pytest.approx(0.5)
+    assert both.high - both.low < 1e-9
 
 
 def test_the_same_seed_gives_the_same_head() -> None:

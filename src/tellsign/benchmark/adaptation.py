@@ -33,7 +33,10 @@ ROUNDS = 5  # draws of examples behind each point
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One point of one curve; `examples` 0 is the detector as installed."""
+    """One point of one curve; `examples` 0 is the detector as installed.
+
+    `..._low` and `..._high` bound the 95 % interval over the test's pictures.
+    """
 
     detector: str
     artifact: str  # sha256
@@ -41,7 +44,11 @@ class Step:
     group: str
     examples: int
     auc: float
+    auc_low: float
+    auc_high: float
     tpr: float  # at 5 % FPR
+    tpr_low: float
+    tpr_high: float
     elsewhere: float  # mean AUC over the generators remembered
     n_for: int
     n_against: int
@@ -107,8 +114,12 @@ def curves(
                     condition=condition,
                     group=group,
                     examples=point.examples,
-                    auc=round(point.auc, 4),
-                    tpr=round(point.tpr, 4),
+                    auc=round(point.auc.value, 4),
+                    auc_low=round(point.auc.low, 4),
+                    auc_high=round(point.auc.high, 4),
+                    tpr=round(point.tpr.value, 4),
+                    tpr_low=round(point.tpr.low, 4),
+                    tpr_high=round(point.tpr.high, 4),
                     elsewhere=round(point.elsewhere, 4),
                     n_for=test.count(True),
                     n_against=test.count(False),
@@ -152,7 +163,8 @@ def read(path: Path) -> list[Step]:
 
 
 def _step(row: dict[str, Any]) -> Step:
-    whole, broken = ("examples", "n_for", "n_against"), ("auc", "tpr", "elsewhere")
+    whole = ("examples", "n_for", "n_against")
+    broken = ("auc", "auc_low", "auc_high", "tpr", "tpr_low", "tpr_high", "elsewhere")
     numbers = {k: int(row[k]) for k in whole} | {k: float(row[k]) for k in broken}
     return Step(**(row | numbers))
 
@@ -165,8 +177,9 @@ def page(protocol: str, steps: Sequence[Step], meta: Sequence[tuple[str, str]]) 
         "<!-- Written by `tellsign bench render`. -->\n"
         f"# {protocol}\n\n{table(('', ''), meta)}\n"
         "Each cell: AUC / TPR at 5 % FPR on pictures and sources of photographs that were not "
-        f"among the examples; means over {ROUNDS} draws. Examples and the photographs given with "
-        f"them were laundered as {', '.join(CONDITIONS)}.\n"
+        f"among the examples; means over {ROUNDS} draws, in brackets the 95 % interval over the "
+        "pictures of the test. Examples and the photographs given with them were laundered as "
+        f"{', '.join(CONDITIONS)}.\n"
     ]
     for detector, condition in dict.fromkeys((s.detector, s.condition) for s in steps):
         here = [s for s in steps if (s.detector, s.condition) == (detector, condition)]
@@ -187,4 +200,9 @@ def page(protocol: str, steps: Sequence[Step], meta: Sequence[tuple[str, str]]) 
 
 
 def _cell(step: Step | None) -> str:
-    return "–" if step is None else f"{step.auc:.3f} / {step.tpr:.2f}"
+    if step is None:
+        return "–"
+    return (
+        f"{step.auc:.3f} [{step.auc_low:.3f}, {step.auc_high:.3f}] / "
+        f"{step.tpr:.2f} [{step.tpr_low:.2f}, {step.tpr_high:.2f}]"
+    )

@@ -1,4 +1,4 @@
-"""Pictures of a run, from its score files alone: ROC, reliability, Tippett, sweeps.
+"""Pictures of a run, from its files alone: ROC, reliability, Tippett, sweeps, learning curves.
 
 Drawn with matplotlib (extra ``bench``); SVG without dates or random ids, so that a second rendering
 gives the same bytes.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tellsign.benchmark.adaptation import Step
 from tellsign.benchmark.audit import BASELINES
 from tellsign.benchmark.metrics import Ranking
 from tellsign.benchmark.scores import ScoreRow
@@ -33,12 +34,6 @@ _STEP = re.compile(r"^(?P<family>[a-z]+)-(?P<number>[0-9.]+)(?:-(?P<kernel>[a-z]
 
 def draw(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Write the pictures that these runs allow. Raises MissingExtra without matplotlib."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("Plots", "bench") from None
-    folder.mkdir(parents=True, exist_ok=True)
     conditions: list[str] = runs[-1].meta["settings"]["conditions"]
     asked = [r for r in runs if r.name not in BASELINES]
     plots: dict[str, Callable[[Any], bool]] = {}
@@ -49,6 +44,29 @@ def draw(runs: Sequence[Run], folder: Path) -> list[Path]:
             plots[f"roc-{c}"] = partial(_roc, runs, c)
             plots[f"reliability-{c}"] = partial(_reliability, asked, c)
             plots[f"tippett-{c}"] = partial(_tippett, asked, c)
+    return _drawn(plots, folder)
+
+
+def draw_curves(steps: Sequence[Step], folder: Path) -> list[Path]:
+    """Write a picture of each detector's learning curves. Raises MissingExtra."""
+    kinds = dict.fromkeys((s.detector, s.condition) for s in steps)
+    plots: dict[str, Callable[[Any], bool]] = {
+        f"learning-{detector}-{condition}": partial(
+            _learning, [s for s in steps if (s.detector, s.condition) == (detector, condition)]
+        )
+        for detector, condition in kinds
+    }
+    return _drawn(plots, folder)
+
+
+def _drawn(plots: Mapping[str, Callable[[Any], bool]], folder: Path) -> list[Path]:
+    """One file for each picture that has something to show."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("Plots", "bench") from None
+    folder.mkdir(parents=True, exist_ok=True)
     written = []
     with mpl.rc_context({"svg.hashsalt": "tellsign", "svg.fonttype": "none", "font.size": 9}):
         for name, plot in plots.items():
@@ -166,3 +184,23 @@ def _sweep(runs: Sequence[Run], conditions: Sequence[str], family: str, axes: An
     axes.axhline(0.5, color="0.7", linewidth=0.8)
     axes.set(xlabel=family, ylabel="mean AUC over generators", title=f"Sweep: {family}")
     return drawn
+
+
+def _learning(steps: Sequence[Step], axes: Any) -> bool:
+    """TPR against the number of examples, a line for each generator; bars are the intervals."""
+    groups = sorted({s.group for s in steps})
+    for number, group in enumerate(groups):
+        own = sorted((s for s in steps if s.group == group), key=lambda s: s.examples)
+        # Side by side, or the bars of one hide those of another.
+        x = np.array([s.examples for s in own]) + 0.4 * (number - (len(groups) - 1) / 2)
+        y = np.array([s.tpr for s in own])
+        ends = np.array([[s.tpr_low for s in own], [s.tpr_high for s in own]])
+        lengths = np.abs(ends - y)
+        axes.errorbar(
+            x, y, lengths, marker="o", markersize=3, elinewidth=0.7, label=group, **_style(number)
+        )
+    axes.set(
+        xlabel="examples", ylabel="true positive rate at 5 % false alarms", ylim=(0, 1.02),
+        title=f"Learning curves: {steps[0].detector}, {steps[0].condition}",
+    )  # fmt: skip
+    return True

@@ -24,7 +24,8 @@ HELP = """Teach a generator from few examples, or recalibrate on own photographs
 
 EXAMPLES are folders or files: 10 to 200 pictures of one generator. With --pristine, photographs
 of the kind you meet, the head of the embedding detector is refitted, on this machine and in about
-a minute. A head that is worse at the generators known before is not written.
+a minute. A head that is worse at the generators known before is not written. --detector names
+another that can learn: forensic_transfer.
 
 With --pristine-only and no EXAMPLES, calibrations are moved so that at most --share of your own
 photographs reach moderate support for having been generated.

@@ -149,8 +149,7 @@ def _render(folder: Path, plots: bool) -> None:
     from tellsign.benchmark.run import ADAPTATION, META
 
     if (folder / f"{ADAPTATION}{META}").is_file():
-        (folder / tables.TABLES).write_text(tables.adaptation_page(folder), "utf-8")
-        click.echo(str(folder / tables.TABLES))
+        _render_curves(folder, plots)
         return
     runs = tables.load(folder)
     text = tables.page(runs)
@@ -160,6 +159,19 @@ def _render(folder: Path, plots: bool) -> None:
         from tellsign.benchmark.plots import draw
 
         written += draw(runs, folder / "plots")
+    for path in written:
+        click.echo(str(path))
+
+
+def _render_curves(folder: Path, plots: bool) -> None:
+    from tellsign.benchmark import adaptation, tables
+
+    (folder / tables.TABLES).write_text(tables.adaptation_page(folder), "utf-8")
+    written = [folder / tables.TABLES]
+    if plots:
+        from tellsign.benchmark.plots import draw_curves
+
+        written += draw_curves(adaptation.read(folder / adaptation.FILE), folder / "plots")
     for path in written:
         click.echo(str(path))
 

@@ -9,14 +9,14 @@ figures, better here and no worse elsewhere, are honest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellsign.benchmark.metrics import auc, tpr_at_fpr
+from tellsign.benchmark.metrics import Interval, auc, tpr_at_fpr
 from tellsign.errors import UsageError
 from tellsign.training.head import Flags, Floats, Head, Memory, Names, Rows
 
@@ -30,6 +30,7 @@ SHARES = ((0.3, 0.2, 0.25, 0.25), (0.2, 0.15, 0.3, 0.35))
 # Largest loss of mean AUC over the memory's groups; issue of the guard.
 TOLERATED = 0.01
 LEAST = 10  # new pictures of each class
+RESAMPLED = 500  # times the test pictures are drawn anew for an interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +103,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place of a learning curve: means over rounds. `examples` 0 is the base."""
+    """One place of a learning curve: means over rounds. `examples` 0 is the base.
+
+    Intervals are over the test's pictures, each class by itself.
+    """
 
     examples: int
-    auc: float
-    tpr: float  # at 5 % false alarms
+    auc: Interval
+    tpr: Interval  # at 5 % false alarms
     elsewhere: float
 
 
@@ -237,10 +241,32 @@ def _point(size: int, heads: Sequence[Head], others: Sequence[float], test: Case
     scores = [test.scores(head) for head in heads]
     return Point(
         size,
-        float(np.mean([auc(s, test.labels) for s in scores])),
-        float(np.mean([tpr_at_fpr(s, test.labels, 0.05) for s in scores])),
+        _resampled(auc, scores, test),
+        _resampled(lambda s, labels: tpr_at_fpr(s, labels, 0.05), scores, test),
         float(np.mean(others)),
     )
+
+
+def _resampled(
+    metric: Callable[[Floats, Flags], float], scores: Sequence[Floats], test: Cases
+) -> Interval:
+    """Mean of a metric over rounds, with the interval of drawing the test's pictures anew."""
+    rng = np.random.default_rng(0)
+    members = [
+        [np.flatnonzero(test.pictures == name) for name in np.unique(test.pictures[of_class])]
+        for of_class in (test.labels, ~test.labels)
+    ]
+
+    def mean(rows: NDArray[np.int64]) -> float:
+        return float(np.mean([metric(s[rows], test.labels[rows]) for s in scores]))
+
+    values = []
+    for _ in range(RESAMPLED):
+        drawn = [m[i] for m in members for i in rng.integers(len(m), size=len(m))]
+        values.append(mean(np.concatenate(drawn)))
+    low, high = np.percentile(values, [2.5, 97.5])
+    pictures = sum(map(len, members))
+    return Interval(mean(np.arange(len(test.labels))), float(low), float(high), pictures)
 
 
 def _check(head: Head, cases: Cases, memory: Memory) -> None:

@@ -20,12 +20,38 @@ from tellsign.types import Abstention, Box, Evidence
 
 
 class BrightCells:
-    """Stands for the encoder: the generated half is as active as a cell is bright."""
+    """Stands for the encoder: generated channels are as active as a cell is bright.
+
+    Channels of a half differ, and their mean is what the half shows.
+    """
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         assert batch.shape == (2, 3, 256, 256)
         cells = batch.mean(axis=1).reshape(-1, 16, 16, 16, 16).mean(axis=(2, 4)) / 255
-        return np.stack([1 - cells, cells], axis=1).astype(np.float32)
+        halves = np.repeat(np.stack([1 - cells, cells], axis=1), 64, axis=1)
+        return (halves * np.tile([0.5, 1.5], 64)[:, None, None]).astype(np.float32)
+
+
+class Installed:
+    """Stands for an artifact: `weight` on channels of mean 1 and scale 2."""
+
+    card = SimpleNamespace(name=ft.NAME, version=ft.VERSION)
+    sha256 = "0" * 64
+
+    def __init__(self, weight: NDArray[np.float64], bias: float = 0.0) -> None:
+        self.head = {
+            "weight": list(2 * weight),
+            "bias": bias + float(weight.sum()),
+            "mean": [1.0] * 128,
+            "scale": [2.0] * 128,
+        }
+
+    def path(self, name: str) -> str:
+        return name
+
+    def json(self, name: str) -> dict[str, object]:
+        assert name == ft.HEAD
+        return self.head
 
 
 def a_media(pixels: NDArray[np.uint8]) -> Media:
@@ -36,10 +62,14 @@ def a_media(pixels: NDArray[np.uint8]) -> Media:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(
-        card=SimpleNamespace(name=ft.NAME, version=ft.VERSION), sha256="0" * 64, path=str
-    )
-    monkeypatch.setattr(ft.ForensicTransfer, "artifact", fake)
+    install(monkeypatch, HALVES)
+
+
+HALVES = np.repeat([-1.0, 1.0], 64) / 64
+
+
+def install(monkeypatch: pytest.MonkeyPatch, weight: NDArray[np.float64], bias: float = 0) -> None:
+    monkeypatch.setattr(ft.ForensicTransfer, "artifact", Installed(weight, bias))
     monkeypatch.setattr(runtime, "network", lambda path: BrightCells())
 
 
@@ -74,6 +104,19 @@ def test_brighter_is_more_support_and_the_finding_gives_both_levels() -> None:
     generated, pristine = float(finding.values["generated"]), float(finding.values["pristine"])  # type: ignore[arg-type]
     assert generated + pristine == pytest.approx(1, abs=1e-5)
     assert bright.score == pytest.approx(generated - pristine)
+
+
+def test_an_adapted_head_weighs_every_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.full((300, 500, 3), 102, np.uint8)
+    pixels[0, 0] = 0  # not flat
+    weight = np.zeros(128)
+    weight[65] = 2.0  # a channel of the generated half, 1.5 times as active as the half
+    install(monkeypatch, weight, bias=-0.25)
+    found = examined(pixels)
+    assert found.score == pytest.approx(2 * 1.5 * 0.4 - 0.25, abs=2e-3)
+    (scores,) = found.maps
+    assert scores.values[scores.valid].mean() == pytest.approx(found.score, abs=2e-3)
+    assert found.findings[0].values["generated"] == pytest.approx(0.4, abs=2e-3)
 
 
 @pytest.mark.usefixtures("installed")

@@ -1,4 +1,4 @@
-"""Selection, losses and few-shot transfer of the class-split autoencoder."""
+"""Selection, losses and what is written of the class-split autoencoder."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from noise_bank import noise_bank, picture  # noqa: E402
+from noise_bank import noise_bank  # noqa: E402
 
 from tellsign.artifacts.store import open_artifact  # noqa: E402
-from tellsign.errors import ArtifactError, UsageError  # noqa: E402
+from tellsign.errors import UsageError  # noqa: E402
 from tellsign.nn.runtime import network as open_network  # noqa: E402
 from tellsign.training import fit as loop  # noqa: E402
-from tellsign.training.bank import Bank, Row  # noqa: E402
-from tellsign.training.fit import CHECKPOINT  # noqa: E402
+from tellsign.training.adapt import opened  # noqa: E402
+from tellsign.training.bank import HELD_OUT  # noqa: E402
 from tellsign.training.learners import forensic_transfer as learner  # noqa: E402
 from tellsign.training.networks import forensic_transfer as net  # noqa: E402
 from tellsign.training.recipe import load_recipe, run  # noqa: E402
@@ -125,65 +125,34 @@ def test_a_run_writes_an_encoder_without_its_decoder(tmp_path: Path) -> None:
     assert table["parity"] < 1e-3
     rows = noise(2, 256).numpy()
     exported = open_network(artifact.path("model.onnx")).run(rows)
-    assert exported.shape == (2, 2, 16, 16)
-
-    again = learner.trained(tmp_path / "checkpoints" / recipe.name / CHECKPOINT, WIDTHS)
-    with torch.inference_mode():
-        levels = net.Activations(again.encoder)(torch.from_numpy(rows)).numpy()
-    np.testing.assert_allclose(exported, levels, atol=1e-3)
-    whole = sum(p.numel() for p in again.parameters())
+    assert exported.shape == (2, 128, 16, 16)
+    assert exported.min() >= 0
+    whole = sum(p.numel() for p in net.ForensicTransfer(WIDTHS).parameters())
     assert artifact.path("model.onnx").stat().st_size < 4 * whole
+
+
+def test_what_adaptation_starts_from_is_the_decision_of_the_paper(tmp_path: Path) -> None:
+    bank = noise_bank(per_cell=6)
+    recipe = replace(load_recipe("forensic_transfer"), settings={**SMALL, "steps": 5})
+    artifact = open_artifact(run(recipe, bank, tmp_path, seed=1))
+    head, memory = opened(artifact)
+    halves = np.split(memory.rows.astype(np.float64), 2, axis=1)
+    expected = halves[1].mean(axis=1) - halves[0].mean(axis=1)
+    np.testing.assert_allclose(head(memory.rows), expected, atol=1e-5)
+    trained = {r.group for r in bank.rows if r.group not in HELD_OUT and not r.pair}
+    assert set(memory.groups) == trained
+    encoder = open_network(artifact.path("model.onnx"))
+    numbers = [i for i, r in enumerate(bank.rows) if r.group in trained and r.condition == "norm"]
+    crops = np.stack([bank.crops[i] for i in numbers]).transpose(0, 3, 1, 2).astype(np.float32)
+    means = encoder.run(crops).mean(axis=(2, 3))
+    gaps = np.abs(memory.rows[:, None] - means[None]).max(axis=2).min(axis=0)
+    assert gaps.max() < 1e-2  # sixteen of each group and condition would be remembered
 
 
 def test_sides_must_fit_the_latent_cells(tmp_path: Path) -> None:
     recipe = replace(load_recipe("forensic_transfer"), settings={**SMALL, "side": 70})
     with pytest.raises(UsageError, match="multiples of 16"):
         run(recipe, noise_bank(1), tmp_path)
-
-
-def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(b"no weights")
-    with pytest.raises(ArtifactError):
-        learner.trained(path)
-
-
-def test_few_shots_raise_the_scores_of_a_new_generator() -> None:
-    """A generator of another kind: stripes of three pixels, which training never showed."""
-    rng = np.random.default_rng(5)
-
-    def made(n: int) -> np.ndarray:
-        base = [picture(rng, generated=False).astype(int) for _ in range(n)]
-        stripes = 14 * (np.arange(256) % 3 == 0)[None, :, None]
-        return np.stack([np.clip(b + stripes, 0, 255) for b in base]).astype(np.uint8)
-
-    def taken(n: int) -> np.ndarray:
-        return np.stack([picture(rng, generated=False) for _ in range(n)])
-
-    torch.manual_seed(0)
-    network = net.ForensicTransfer(WIDTHS).eval()
-    before = {k: v.clone() for k, v in network.state_dict().items()}
-    tuned = learner.adapted(
-        network, made(5), taken(5), steps=40, rate=5e-3, side=64, batch=8, seed=2
-    )
-    for name, value in network.state_dict().items():
-        torch.testing.assert_close(value, before[name])  # the given network stays as it is
-    running = [k for k in before if "running" in k]
-    assert running
-    for name in running:
-        torch.testing.assert_close(tuned.state_dict()[name], before[name])
-
-    crops = np.concatenate([made(6), taken(6)])
-    rows = [Row(str(i), "", int(i < 6), "", "norm", "", "") for i in range(12)]
-    scores = learner.scores(tuned, Bank(crops, rows), np.arange(12), 128)
-    assert scores[:6].min() > scores[6:].max()
-
-
-def test_few_shots_need_both_classes() -> None:
-    network = net.ForensicTransfer(WIDTHS)
-    some = np.zeros((2, 64, 64, 3), np.uint8)
-    with pytest.raises(UsageError, match="both classes"):
-        learner.adapted(network, some, some[:0])
 
 
 def test_the_loss_joins_activation_and_a_tenth_of_the_reconstruction() -> None:

@@ -6,11 +6,14 @@ How          Up to six crops of 256 x 256 pixels at native resolution are reduce
              channels: it was trained so that one half of the channels is active for generated
              pictures and the other for pristine ones, while the decoder had to rebuild the
              residual from the half of the right class alone [1]_. Only the encoder is shipped.
-             The method is meant to be fine-tuned on a handful of pictures of a new generator.
+             The method is made for transfer: the paper tunes the whole network on a handful of
+             pictures of a new generator. Here `tellsign adapt` refits the 128 weights that join the
+             channels to a score, which leaves the network as it is, so that it can be checked
+             what is forgotten.
 Score        Mean activation of the generated half minus that of the pristine half; in training
-             1 and -1 are aimed at. Unit: difference of activations. The map shows it for cells of
-             16 pixels.
-Blind spots  Generators unlike those in training, until it is fine-tuned. Residuals are small
+             1 and -1 are aimed at. Unit: difference of activations. After `tellsign adapt` a
+             weighted sum of all channels. The map shows it for cells of 16 pixels.
+Blind spots  Generators unlike those in training, until it is adapted. Residuals are small
              signals: resizing and strong compression erase them, and flat areas have none. Noise,
              grain and sharpening added to a picture change them. Where both activations are low,
              the picture resembles neither class, and the score says little. Large pictures are
@@ -22,9 +25,12 @@ References   .. [1] D. Cozzolino, J. Thies, A. Rossler, C. Riess, M. Niessner, L
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
+from tellsign.artifacts.store import Artifact
 from tellsign.detectors.base import Abstain, BatchedDetector, detector
 from tellsign.detectors.installed import MODEL, NOT_INSTALLED, InstalledDetector
 from tellsign.media.media import Media
@@ -33,6 +39,7 @@ from tellsign.nn.cells import crop_box, network_input
 from tellsign.types import Evidence, Family, Finding, Map, MapKind, Question, View
 
 NAME, VERSION = "forensic_transfer", "1"
+HEAD = "head.json"
 SIDE = 256  # pixels, [1]_
 CROPS = 6  # at most; what two cores do in about a tenth of a second
 CELL = 16  # pixels for a cell of the latent map
@@ -59,6 +66,7 @@ MIN_SIDE = 128  # pixels; below, a crop is mostly its own reflection
     },
 )
 class ForensicTransfer(InstalledDetector, BatchedDetector):
+    FILES = (MODEL, HEAD)
     MICRO_BATCH = 2
 
     def applicable(self, media: Media) -> str | None:
@@ -71,17 +79,27 @@ class ForensicTransfer(InstalledDetector, BatchedDetector):
         return network_input(views.crops(pixels, SIDE, CROPS)[0])
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(2, 3, 256, 256) in 0..255 -> (2, 2, 16, 16): pristine and generated activations."""
+        """(2, 3, 256, 256) in 0..255 -> (2, 128, 16, 16) activations, pristine half first."""
         from tellsign.nn.runtime import network
 
         return network(self.needed.path(MODEL)).run(batch)
 
     def interpret(self, out: NDArray[np.float32], media: Media) -> Evidence:
-        levels = out.astype(np.float64)
+        latent = out.astype(np.float64)
         corners = views.corners(media.shape, SIDE, CROPS)
-        cells = levels[:, 1] - levels[:, 0]
+        weight, bias = linear_layer(self.needed)
+        cells = np.einsum("c,kchw->khw", weight, latent) + bias
         found = latent_map(cells, corners, media.shape)
-        return self.evidence(float(cells.mean()), [found], [describe(levels, corners, media.shape)])
+        told = describe(latent, cells, corners, media.shape)
+        return self.evidence(float(cells.mean()), [found], [told])
+
+
+@cache
+def linear_layer(found: Artifact) -> tuple[NDArray[np.float64], float]:
+    """(128,) weights of the channels, as they come from the network, and what is added."""
+    head = found.json(HEAD)
+    weight = np.array(head["weight"]) / np.array(head["scale"])
+    return weight, float(head["bias"] - weight @ np.array(head["mean"]))
 
 
 def latent_map(
@@ -92,8 +110,8 @@ def latent_map(
     Parameters
     ----------
     cells, corners
-        (k, h, w) differences of activations and (k, 2) first pixels of their crops. A crop that
-        does not begin at a multiple of 16 pixels is moved to the nearest one.
+        (k, h, w) scores and (k, 2) first pixels of their crops. A crop that does not begin at a
+        multiple of 16 pixels is moved to the nearest one.
     shape
         Height and width of the picture in pixels.
     """
@@ -106,25 +124,30 @@ def latent_map(
         total[place] += inside
         weight[place] += 1
     mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
-    caption = "Activation trained for generated pictures minus that for pristine ones."
+    caption = (
+        "Score of each place: what the channels for generated pictures show beyond the others."
+    )
     return Map(MapKind.SCORE, mean.astype(np.float32), float(CELL), weight > 0, caption, SPAN)
 
 
 def describe(
-    levels: NDArray[np.float64], corners: NDArray[np.int64], shape: tuple[int, int]
+    latent: NDArray[np.float64],
+    cells: NDArray[np.float64],
+    corners: NDArray[np.int64],
+    shape: tuple[int, int],
 ) -> Finding:
-    """Both activations over the picture, and where their difference is largest.
+    """Both activations over the picture, and which crop has the largest score.
 
-    `levels` is (k, 2, h, w), pristine first.
+    `latent` is (k, 128, h, w), pristine half first; `cells` (k, h, w) are the scores.
     """
-    pristine, generated = levels.mean(axis=(0, 2, 3)).tolist()
-    crops = (levels[:, 1] - levels[:, 0]).mean(axis=(1, 2))
+    pristine, generated = (float(h.mean()) for h in np.split(latent, 2, axis=1))
+    crops = cells.mean(axis=(1, 2))
     best = int(crops.argmax())
     return Finding(
         "transfer.activation",
         f"The channels trained for generated pictures are active at {generated:.2f}, those for "
         f"pristine ones at {pristine:.2f} (about 1 and 0 for pictures like those in training). Of "
-        f"{len(crops)} crops this one speaks most for generation (difference {crops[best]:.2f}).",
+        f"{len(crops)} crops this one speaks most for generation (score {crops[best]:.2f}).",
         crop_box(corners[best], SIDE, shape),
         {
             "generated": generated,

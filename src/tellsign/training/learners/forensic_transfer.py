@@ -1,17 +1,14 @@
 """Learner `forensic_transfer`: class-split autoencoder of residuals, after Cozzolino et al. (2018).
 
-Writes model.onnx (the encoder: pixels 0 to 255, NCHW -> mean activations of the two halves in
-each cell) and measured.json. `adapted` fine-tunes a trained network on few pictures of a new
-generator, which is what the method was made for; `tensors` reads back what it starts from.
+Writes model.onnx (the encoder: pixels 0 to 255, NCHW -> latent activations, 128 in each cell),
+measured.json, and what `tellsign adapt` starts from: head.json, which says in 128 weights that the
+score is the difference of the halves, and memory.json, mean activations of training crops.
 """
 
 from __future__ import annotations
 
-import copy
 import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,23 +17,26 @@ from torch import Tensor, nn
 
 from tellsign.errors import UsageError
 from tellsign.training import fit as loop
+from tellsign.training import head as heads
 from tellsign.training import heldout
 from tellsign.training.augment import Augmentation, central
-from tellsign.training.bank import Bank, Row
+from tellsign.training.bank import Bank
 from tellsign.training.export import to_onnx
 from tellsign.training.networks.forensic_transfer import (
+    LATENT,
     STRIDE,
-    Activations,
     ForensicTransfer,
+    Latent,
     activations,
 )
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
-from tellsign.training.selection import choose_held_out
+from tellsign.training.selection import choose_held_out, evenly
 
 MODEL, MEASURED = "model.onnx", "measured.json"
 PARITY_CROPS = 16
 GAMMA = 0.1  # weight of the reconstruction, from the paper
+REMEMBERED = 16  # crops of each group under each condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,21 @@ def fit(job: Job) -> None:
     )
     crops = np.stack([bank.crops[i] for i in range(min(PARITY_CROPS, len(bank.rows)))])
     example = loop.as_input(central(crops, settings.measured_side)).contiguous()
-    parity = to_onnx(Activations(network.encoder), example, job.out / MODEL)
-    table = {"measured": heldout.as_rows(found), "parity": parity, "steps": state.steps}
-    write_whole(job.out / MEASURED, (json.dumps(table, indent=1) + "\n").encode())
+    parity = to_onnx(Latent(network.encoder), example, job.out / MODEL)
+    memory = remembered(network, bank, allowed, settings.measured_side, job.seed)
+    tables = {
+        MEASURED: {"measured": heldout.as_rows(found), "parity": parity, "steps": state.steps},
+        heads.HEAD_FILE: halves(memory).to_dict(),
+        heads.MEMORY_FILE: memory.to_dict(),
+    }
+    for name, table in tables.items():
+        write_whole(job.out / name, (json.dumps(table) + "\n").encode())
     job.finish(
         f"{job.recipe.description} {heldout.as_text(found)}. Largest difference of an activation "
         f"between torch and onnxruntime: {parity:.1e}. {state.steps} steps of {settings.batch} "
         "crops.",
         heldout.groups_text([bank.rows[i] for i in allowed]),
-        [MODEL, MEASURED],
+        [MODEL, *tables],
         heldout.failures(found),
     )
 
@@ -129,53 +135,28 @@ def scores(
     return loop.predict(network, bank.crops, numbers, side, score=difference, bfloat16=bfloat16)
 
 
-def adapted(
-    network: ForensicTransfer,
-    generated: NDArray[np.uint8],
-    pristine: NDArray[np.uint8],
-    *,
-    steps: int = 200,
-    rate: float = 2e-4,
-    side: int = 128,
-    batch: int = 16,
-    seed: int = 0,
-) -> ForensicTransfer:
-    """A copy of `network`, fine-tuned with the same loss on few crops of a new generator.
-
-    Parameters
-    ----------
-    generated, pristine
-        (k, S, S, 3) and (m, S, S, 3) uint8 native crops, S at least `side`.
-
-    The statistics of the normalisations stay as they were: few crops would spoil them.
-    Raises UsageError when a class is empty.
-    """
-    if not len(generated) or not len(pristine):
-        raise UsageError("few-shot transfer needs crops of both classes")
-    tuned = copy.deepcopy(network)
-    both = np.concatenate([generated, pristine])
-    rows = [Row(str(i), "", int(i < len(generated)), "", "norm", "", "") for i in range(len(both))]
-    sampler = BalancedSampler(rows, np.arange(len(both), dtype=np.int64), batch)
-    draw = loop.bank_draw(Bank(both, rows), sampler, Augmentation(side))
-
-    def loss(module: nn.Module, drawn: loop.Batch) -> Tensor:
-        for part in module.modules():
-            if isinstance(part, nn.BatchNorm2d):
-                part.eval()
-        return transfer_loss(module, drawn)
-
-    schedule = loop.Schedule(steps=steps, rate=rate, report_steps=steps + 1)
-    with tempfile.TemporaryDirectory() as folder:
-        loop.fit(tuned, loss, draw, schedule, Path(folder), label="few-shot", seed=seed)
-    return tuned
+def pooled(network: nn.Module, pixels: Tensor) -> Tensor:
+    """(n, 128) mean activation of each latent channel."""
+    assert isinstance(network, ForensicTransfer)
+    return torch.as_tensor(network.encoder(pixels)[1].mean(dim=(2, 3)))
 
 
-def trained(path: Path, widths: tuple[int, ...] = (8, 32, 64, 96)) -> ForensicTransfer:
-    """The network of a checkpoint, encoder and decoder: what `adapted` starts from.
+def remembered(
+    network: nn.Module, bank: Bank, numbers: NDArray[np.int64], side: int, seed: int
+) -> heads.Memory:
+    """What the network makes of some training crops of every group, reconstructions left out."""
+    own = [int(i) for i in numbers if not bank.rows[i].pair]
+    kept = evenly(bank.rows, own, REMEMBERED, seed, heldout.REPORTED)
+    return heads.Memory(
+        loop.predict(network, bank.crops, kept, side, score=pooled),
+        np.array([bank.rows[i].label == 1 for i in kept], np.bool_),
+        np.array([bank.rows[i].group for i in kept], np.str_),
+    )
 
-    Raises ArtifactError when the file holds no weights.
-    """
-    network = ForensicTransfer(widths)
-    network.load_state_dict(loop.load_tensors(path)["network"])
-    network.eval()
-    return network
+
+def halves(memory: heads.Memory) -> heads.Head:
+    """The paper's decision as a linear layer: mean of the generated half minus the other's."""
+    weight = np.repeat([-1.0, 1.0], LATENT // 2) / (LATENT // 2)
+    mean = memory.rows.mean(axis=0, dtype=np.float64)
+    scale = memory.rows.std(axis=0, dtype=np.float64) + 1e-3  # a channel may be dead
+    return heads.Head(weight * scale, float(weight @ mean), mean, scale)

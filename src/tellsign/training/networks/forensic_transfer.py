@@ -90,15 +90,15 @@ class ForensicTransfer(nn.Module):
         return squashed, latent, self.decoder(selected(latent, labels))
 
 
-class Activations(nn.Module):
-    """What is shipped: pixels -> (n, 2, h, w) mean activation of the halves in each cell."""
+class Latent(nn.Module):
+    """What is shipped: pixels -> (n, 128, h, w) latent activations, pristine half first."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return activations(self.encoder(pixels)[1])
+        return torch.as_tensor(self.encoder(pixels)[1])
 
 
 def activations(latent: Tensor) -> Tensor:
