@@ -18,7 +18,7 @@ from tellsign import __version__
 from tellsign.errors import MissingExtra
 from tellsign.fusion import policy as policies
 from tellsign.fusion.policy import Policy
-from tellsign.report import file_rows, overlay, wording
+from tellsign.report import file_rows, overlay, spectrum_chart, wording
 from tellsign.report.overlay import Pixels
 from tellsign.report.report import SENTENCE
 from tellsign.report.text import clean
@@ -240,6 +240,8 @@ class _Parts:
             lines.append(self.text(f"{label}{wording.finding_text(finding)}"))
             if details:
                 lines.append(self.text(details, "soft"))
+            if (chart := spectrum_chart.drawing(finding)) is not None:
+                lines.append(chart)
         limits = wording.limits_text(evidence, self.blind_spots)
         if limits:
             lines.append(self.text(limits))

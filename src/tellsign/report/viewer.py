@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from tellsign.fusion.policy import Policy
-from tellsign.report import overlay
+from tellsign.report import overlay, spectrum_chart
 from tellsign.report.markup import Child, Html, tag
 from tellsign.report.overlay import Pixels
 from tellsign.report.report import NAME
@@ -266,6 +266,7 @@ def finding_item(exhibit: Exhibit, finding: Finding) -> Html:
         "li",
         tag("p", number(place) if place else None, finding_text(finding)),
         tag("p", details, class_="soft") if details else None,
+        spectrum_chart.svg(finding),
         class_="finding",
         data_finding=place.id if place else None,
     )
