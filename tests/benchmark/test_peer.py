@@ -35,6 +35,8 @@ MEAN = """
 import io
 from PIL import Image
 print("a library greets")
+print("{it goes on}")
+print(3)
 def asked(data):
     print("{a library talks}")
     grey = Image.open(io.BytesIO(data)).convert("L").getpixel((0, 0))

@@ -73,11 +73,14 @@ def _answer(child: subprocess.Popen[bytes], data: bytes) -> dict[str, float]:
 
 
 def _next(child: subprocess.Popen[bytes]) -> dict[str, float]:
-    """The next line of JSON; a library below Python may print others."""
+    """The next line that is an object of JSON; a peer may print others while it starts."""
     assert child.stdout is not None
     for line in child.stdout:
-        if line.startswith(b"{"):
-            found: dict[str, float] = json.loads(line)
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
             return found
     raise Abstain("no_peer")
 
