@@ -36,7 +36,8 @@ import pathlib, tempfile
 from prnu import ai_predictor
 model = ai_predictor.Model()
 model.load()
-folder = pathlib.Path(tempfile.mkdtemp())
+scratch = tempfile.TemporaryDirectory()  # gone with this process
+folder = pathlib.Path(scratch.name)
 def asked(data):
     path = folder / ("picture.jpg" if data.startswith(b"\\xff\\xd8") else "picture.png")
     path.write_bytes(data)

@@ -118,7 +118,7 @@ def drawing(finding: Finding) -> Drawing | None:
 
     write(_TITLE, _LEFT, 9)
     for x, y, width, height in bars(levels):
-        found.add(Rect(x, _HEIGHT - y - height, width, height, fillColor=_grey(), strokeColor=None))
+        found.add(Rect(x, _HEIGHT - y - height, width, height, fillColor=_fill(), strokeColor=None))
     found.add(Line(_LEFT, _HEIGHT - _MIDDLE, _LEFT + _ROOM, _HEIGHT - _MIDDLE, strokeWidth=0.7))
     for text, y in _levels(span(levels)):
         write(text, _LEFT - 4, y + 3, "end")
@@ -142,7 +142,7 @@ def _at(frequency: float) -> float:
     return _LEFT + _ROOM * frequency / 0.5
 
 
-def _grey() -> object:
+def _fill() -> object:
     from reportlab.lib.colors import HexColor
 
     return HexColor("#2f5d8a")
