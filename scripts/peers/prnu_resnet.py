@@ -32,14 +32,9 @@ from tellsign.types import Family, Question, View
 class PrnuResnet(PeerDetector):
     PYTHON = "PRNU_PYTHON"
     CHILD = """
-import pathlib, tempfile
 from prnu import ai_predictor
 model = ai_predictor.Model()
 model.load()
-scratch = tempfile.TemporaryDirectory()  # gone with this process
-folder = pathlib.Path(scratch.name)
 def asked(data):
-    path = folder / ("picture.jpg" if data.startswith(b"\\xff\\xd8") else "picture.png")
-    path.write_bytes(data)
-    return model.predict(str(path))
+    return model.predict(as_file(data))
 """

@@ -24,7 +24,7 @@ import pytest
 from tellsign import registry
 from tellsign.benchmark import peer
 from tellsign.detectors.base import detector
-from tellsign.forge.codec import encode_png
+from tellsign.forge.codec import encode_jpeg, encode_png
 from tellsign.media import from_bytes, open_media
 from tellsign.media.media import Media
 from tellsign.testing import run
@@ -46,6 +46,8 @@ def asked(data):
         return 7.0
     if grey == 15:
         return None
+    if grey == 17:
+        return float("nan")
     if grey == 16:
         raise SystemExit
     return grey / 255
@@ -111,12 +113,32 @@ def test_certainty_has_finite_odds() -> None:
     assert sure.score == pytest.approx(np.log(1e6), rel=1e-4)
 
 
-@pytest.mark.parametrize("grey", [13, 14, 15])
+@pytest.mark.parametrize("grey", [13, 14, 15, 17])
 def test_what_a_peer_cannot_answer_is_refused_and_the_next_is_asked(grey: int) -> None:
     found = asked(grey)
     assert isinstance(found, Abstention)
     assert found.code == "refused"
     assert isinstance(asked(51), Evidence)
+
+
+def test_a_peer_that_wants_a_path_gets_one_with_the_right_ending(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    code = f"""
+def asked(data):
+    path = as_file(data)
+    open({str(told)!r}, "a").write(path + "\\n")
+    return 0.75 if open(path, "rb").read() == data else 0.25
+"""
+    monkeypatch.setattr(Stranger, "CHILD", code)
+    jpeg = open_media(from_bytes(encode_jpeg(np.full((16, 16, 3), 9, np.uint8), 90, "4:2:0")))
+    for media in (picture(51), jpeg):
+        found = run(Stranger(), media)
+        assert isinstance(found, Evidence)
+        assert found.score == pytest.approx(np.log(3))
+    asked_of = [Path(line) for line in told.read_text().split()]
+    assert [path.suffix for path in asked_of] == [".png", ".jpg"]
 
 
 def test_a_peer_that_ends_abstains_from_then_on() -> None:

@@ -20,12 +20,18 @@ from tellsign.types import Evidence
 
 ABSTENTIONS: Final = {
     "no_peer": "No Python that has the package is named, or it does not start.",
-    "refused": "The package refused the picture.",
+    "refused": "The package refused the picture or makes no statement about it.",
 }
 LEAST: Final = 1e-6  # probabilities of 0 and 1 have no odds
 LOOP: Final = """
-import json as _json, sys as _sys
+import json as _json, pathlib as _pathlib, sys as _sys, tempfile as _tempfile
 _out, _sys.stdout = _sys.stdout, _sys.stderr
+_scratch = _tempfile.TemporaryDirectory()  # gone with this process
+def as_file(data):
+    is_jpeg = data.startswith(b"\\xff\\xd8")
+    path = _pathlib.Path(_scratch.name) / ("picture.jpg" if is_jpeg else "picture.png")
+    path.write_bytes(data)
+    return str(path)
 def _say(answer):
     print(_json.dumps(answer), file=_out, flush=True)
 _say({"ready": True})
@@ -42,7 +48,8 @@ class PeerDetector(Detector):
     """Score: the log odds (natural) of the probability that the peer states.
 
     `PYTHON` is the environment variable that names the peer's interpreter, `CHILD` the code that
-    defines there ``asked(data: bytes) -> float``, the probability of the proposition. The peer is
+    defines there ``asked(data: bytes) -> float``, the probability of the proposition; NaN where the
+    package makes no statement. A package that wants a path calls ``as_file(data)``. The peer is
     started once for each process of ours. Its memory does not count in ours.
     """
 
