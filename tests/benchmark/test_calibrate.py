@@ -9,11 +9,13 @@ from tellsign import registry
 from tellsign.artifacts.store import Store
 from tellsign.benchmark.calibrate import (
     Scored,
+    attach,
     choose_partners,
     detector_card,
     fit_detector,
     fit_fusion,
     reference_digest,
+    weights_digest,
     without_curves,
     write_artifact,
 )
@@ -159,6 +161,21 @@ def test_what_is_written_is_found_and_verified(tmp_path: Path) -> None:
     llr, (low, high) = found.strata["lossless"].curve(3.0)
     assert low <= llr <= high
     assert llr > 0.5
+
+
+def test_the_digest_of_weights_follows_the_weights_and_not_their_calibration(
+    tmp_path: Path,
+) -> None:
+    fitted = fit_detector(INFO, rows(2.5), "2026-11-22")
+    card = detector_card(INFO, fitted, "2026-11-22", "made up", "pytest")
+    folder = write_artifact(tmp_path, card, {"weights": [1]}, "head.json")
+    before = weights_digest([folder], FILE)
+    attach(folder, fitted, FILE, "made up", "pytest")
+    assert weights_digest([folder], FILE) == before
+    assert weights_digest([folder, tmp_path / "none"], FILE) == before
+    assert weights_digest([folder, folder], FILE) != before
+    write_artifact(tmp_path, card, {"weights": [2]}, "head.json")
+    assert weights_digest([folder], FILE) != before
 
 
 def test_every_calibration_of_the_package_beats_silence_on_held_out_groups() -> None:

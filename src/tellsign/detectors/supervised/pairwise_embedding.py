@@ -1,12 +1,13 @@
 """Patch embedding learnt from pairs, with a classifier and its nearest generators.
 
 Question     Was the whole picture generated?
-How          Up to 48 patches of 64 x 64 pixels at native resolution go through a small residual
-             network. It was first trained on pairs of patches: those of one class are drawn
-             together, those of two classes pushed apart by a margin (contrastive loss); then
-             a classifier on the same features was trained with cross-entropy [1]_. A pair's label
-             is made of the labels of its own two patches. Beside the score, the mean embedding of
-             the patches is compared with the mean embedding of each generator in training.
+How          Up to 48 patches of 64 x 64 pixels at native resolution go through the first blocks
+             of EfficientNet-Lite0 [2]_. They were first trained on pairs of patches: those of one
+             class are drawn together, those of two classes pushed apart by a margin (contrastive
+             loss); then a classifier on the same features was trained with cross-entropy [1]_. A
+             pair's label is made of the labels of its own two patches. Beside the score, the mean
+             embedding of the patches is compared with the mean embedding of each generator in
+             training.
 Score        Mean over the patches of the log odds of "generated" under equal numbers of both
              classes. Unit: log odds, natural. The map shows them patch by patch.
 Blind spots  Generators unlike those in training. Patches of 64 pixels show texture, not things:
@@ -17,6 +18,8 @@ Blind spots  Generators unlike those in training. Patches of 64 pixels show text
              a photograph has nearest generators too.
 References   .. [1] C.-C. Hsu, C.-Y. Lee, Y.-X. Zhuang, "Learning to detect fake face images in the
              wild", IS3C 2018. :DOI:`10.1109/IS3C.2018.00104`
+             .. [2] M. Tan, Q. Le, "EfficientNet: rethinking model scaling for convolutional neural
+             networks", ICML 2019. :DOI:`10.48550/arXiv.1905.11946`
 """
 
 from __future__ import annotations

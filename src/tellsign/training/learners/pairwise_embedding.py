@@ -27,7 +27,7 @@ from tellsign.training.augment import Augmentation, central
 from tellsign.training.bank import SIDE as CROP
 from tellsign.training.bank import Bank, Row
 from tellsign.training.export import to_onnx
-from tellsign.training.networks.pairwise_embedding import SIDE, PairwiseEmbedding, patches
+from tellsign.training.networks.pairwise_embedding import SIDE, PairwiseEmbedding, build, patches
 from tellsign.training.recipe import Job, write_whole
 from tellsign.training.sampling import BalancedSampler
 from tellsign.training.selection import choose_held_out, evenly
@@ -44,8 +44,7 @@ class Settings:
     class_steps: int  # with cross-entropy, and the contrastive loss times `held`
     rate: float
     batch: int = 96
-    widths: tuple[int, ...] = (48, 64, 96)
-    stride: int = 2  # of the first convolution; 4 in the paper
+    blocks: int = 11  # of EfficientNet-Lite0: a place for 16 pixels
     size: int = 128  # of the embedding
     margin: float = 0.5
     held: float = 0.1  # keeps the embedding in place while the classes are learnt
@@ -63,7 +62,7 @@ def fit(job: Job) -> None:
     """Pairs, classes, export, group means, held-out figures, card."""
     settings, bank = job.checked(Settings), job.bank
     torch.manual_seed(job.seed)
-    network = PairwiseEmbedding(settings.widths, settings.stride, settings.size)
+    network = build(job.weights, settings.blocks, settings.size)
     known = bank.select(held_out=False)
     trained, kept = kept_apart(bank.rows, known, settings.kept_back)
     steps = _train(network, job, settings, trained)

