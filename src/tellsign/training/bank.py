@@ -121,6 +121,10 @@ class Bank:
         self.crops = crops
         self.rows = rows
 
+    def take(self, numbers: Iterable[int]) -> NDArray[np.uint8]:
+        """(n, SIDE, SIDE, 3) copies of these crops, n at least 1."""
+        return np.stack([np.asarray(self.crops[int(i)]) for i in numbers])
+
     @classmethod
     def open(cls, folder: Path) -> Bank:
         """Raises InputError when the folder holds no bank."""

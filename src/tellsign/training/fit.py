@@ -197,7 +197,7 @@ def bank_draw(
 
     def draw(rng: np.random.Generator) -> Batch:
         numbers = sampler.draw(rng)
-        crops = augmentation(np.stack([bank.crops[i] for i in numbers]), rng)
+        crops = augmentation(bank.take(numbers), rng)
         rows = tuple(bank.rows[i] for i in numbers)
         labels = torch.tensor([float(r.label) for r in rows])
         return Batch(as_input(crops), labels, rows)

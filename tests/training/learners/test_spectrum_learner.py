@@ -16,6 +16,7 @@ from tellsign.detectors.supervised import spectrum_probe
 from tellsign.errors import UsageError
 from tellsign.nn.runtime import network
 from tellsign.signal.spectrum import log_dct
+from tellsign.training.bank import Bank
 from tellsign.training.learners.spectrum import RidgeProbe, gather, half_of_groups
 from tellsign.training.recipe import Recipe, load_recipe, run
 from tellsign.training.selection import choose
@@ -67,6 +68,16 @@ def test_halves_have_both_labels_and_no_group_in_common() -> None:
     outside = {g for g, f in zip(spectra.groups, fold, strict=True) if not f}
     assert not inside & outside
     assert set(spectra.labels[fold]) == set(spectra.labels[~fold]) == {0, 1}
+
+
+def test_banks_that_are_joined_give_the_same_spectra() -> None:
+    whole = noise_bank(2)
+    half = len(whole.rows) // 2
+    parts = [Bank(whole.crops[a:b], whole.rows[a:b]) for a, b in ((0, half), (half, None))]
+    numbers = choose(whole, 1, 0)
+    (_, one), (_, joined) = gather(whole, numbers), gather(Bank.join(parts), numbers)
+    assert np.array_equal(one.dct, joined.dct)
+    assert np.array_equal(one.radial, joined.radial)
 
 
 def test_the_ridge_probe_works_on_arrays() -> None:

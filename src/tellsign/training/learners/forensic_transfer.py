@@ -83,7 +83,7 @@ def fit(job: Job) -> None:
         [bank.rows[i] for i in chosen],
         scores(network, bank, chosen, settings.measured_side, settings.bfloat16),
     )
-    crops = np.stack([bank.crops[i] for i in range(min(PARITY_CROPS, len(bank.rows)))])
+    crops = bank.take(range(min(PARITY_CROPS, len(bank.rows))))
     example = loop.as_input(central(crops, settings.measured_side)).contiguous()
     parity = to_onnx(Latent(network.encoder), example, job.out / MODEL)
     memory = remembered(network, bank, allowed, settings.measured_side, job.seed)

@@ -156,7 +156,7 @@ def pictures(bank: Bank, numbers: NDArray[np.int64], conditions: Sequence[str]) 
         if row.condition in conditions and not row.maker:
             together[row.picture, row.condition].append(i)
     for members in together.values():
-        crops = np.stack([np.asarray(bank.crops[i]) for i in members])
+        crops = bank.take(members)
         row = bank.rows[members[0]]
         features = spectral_features(crops).mean(axis=0)
         yield Seen(row.group, row.label, row.condition, features)

@@ -79,7 +79,7 @@ def fit(job: Job) -> None:
         check=lambda trained: _in_short(measured(trained, bank, few, settings)),
     )
     found = measured(network, bank, held_out, settings)
-    some = np.stack([bank.crops[i] for i in range(min(PARITY_CROPS, len(bank.crops)))])
+    some = bank.take(range(min(PARITY_CROPS, len(bank.rows))))
     example = loop.as_input(central(some, settings.measured_side))
     parity = to_onnx(network, example, job.out / MODEL, half=settings.half)
     table = {"measured": heldout.as_rows(found), "parity": parity, "steps": state.steps}

@@ -185,7 +185,7 @@ class Exported(nn.Module):
 
 def _export(network: PairwiseEmbedding, job: Job, bank: Bank) -> float:
     numbers = np.linspace(0, len(bank.rows) - 1, PARITY_PATCHES).astype(int)
-    crops = np.stack([bank.crops[i] for i in numbers])
+    crops = bank.take(numbers)
     example = loop.as_input(central(crops, SIDE)).contiguous()
     return to_onnx(Exported(network), example, job.out / MODEL, half=True)
 

@@ -164,7 +164,7 @@ def fit(job: Job) -> None:
     weights = balanced_weights(rest.groups, rest.labels.tolist())
     join = fit_logistic(unseen, rest.labels, weights, settings.join, positive=True)
     members = fit_members(job, settings, spectra, numbers, "all")
-    example = spectrum.log_dct(_quarters(job.bank.crops[:2]), spectrum.FLOOR)
+    example = spectrum.log_dct(_quarters(job.bank.take(range(2))), spectrum.FLOOR)
     parity = to_onnx(members.net, torch.from_numpy(example), job.out / MODEL)
     head = head_of(members, join, references(spectra))
     write_whole(job.out / HEAD, json.dumps(head, separators=(",", ":")).encode())
@@ -173,7 +173,7 @@ def fit(job: Job) -> None:
 
 def gather(bank: Bank, numbers: Numbers) -> tuple[Numbers, Spectra]:
     """Spectra of the crops, and the numbers of those that are not flat all over."""
-    parts = [_features(bank.crops[chunk]) for chunk in _chunks(numbers)]
+    parts = [_features(bank.take(chunk)) for chunk in _chunks(numbers)]
     dct, small, radial, spoken = (np.concatenate(p) for p in zip(*parts, strict=True))
     keep = np.flatnonzero(spoken.any(axis=1))
     rows = [bank.rows[numbers[i]] for i in keep]
@@ -288,7 +288,7 @@ def network_logits(net: nn.Module, bank: Bank, numbers: Numbers) -> Floats:
     parts = []
     with torch.inference_mode():
         for chunk in _chunks(numbers):
-            x = spectrum.log_dct(_quarters(bank.crops[chunk]), spectrum.FLOOR)
+            x = spectrum.log_dct(_quarters(bank.take(chunk)), spectrum.FLOOR)
             parts.append(net(torch.from_numpy(x)).numpy())
     return np.concatenate(parts).reshape(-1, 4)
 
