@@ -286,7 +286,7 @@ def test_a_run_without_conclusion_or_of_another_question_is_refused(tmp_path: Pa
 
 def test_a_long_command_stands_whole_in_the_tables_of_a_run(tmp_path: Path) -> None:
     folder = complete(tmp_path, rows())
-    long = "tellsign bench run toy " + "--detector embedding_probe " * 12 + "--last"
+    long = "tellsign bench run toy " + "--detector embedding_probe " * 60 + "--last"
     for path in folder.glob("*.meta.json"):
         path.write_text(path.read_text("utf-8").replace("tellsign bench run toy", long), "utf-8")
     assert long in tables.page(tables.load(folder))
